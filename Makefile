@@ -1,0 +1,55 @@
+# Conurb: `make up` brings the region up, `make test` proves it. Both start from a fresh clone.
+
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8080
+SUITE ?=
+STORE ?= sqlite
+
+.PHONY: help setup up test check bench conformance services lock clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.ready ## Create .venv with the conurb command
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) ..."
+	tools/venv.sh $(VENV) $(PYTHON)
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+	@echo "Ready: $(BIN)/conurb"
+
+lock: ## Resolve the dependencies anew into requirements.lock
+	tools/venv.sh $(VENV) $(PYTHON)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --all-extras --group dev pyproject.toml \
+	  requirements.in --output-file requirements.lock
+
+up: setup ## Bring the region up: the 41 cities of the Yangtze River Delta on 127.0.0.1:8080
+	$(BIN)/conurb up yrd --port $(PORT)
+
+services: ## Install what the tests need from Debian's packages when it is missing
+	@tools/services.sh
+
+test: setup services ## Run every test
+	$(BIN)/python -m pytest
+
+check: setup ## Lint, types, layers, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Run every benchmark; each prints a ratio
+	for bench in bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+
+clean: ## Remove what was set up
+	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Who may do what: callers, tokens, policies. Pure decisions that return a filter, no storage."""

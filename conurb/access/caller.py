@@ -1,0 +1,74 @@
+"""Who asks: every operation of a node takes a caller.
+
+A caller has rights, and optionally a restriction to scopes and types. The decision is pure: it
+raises, or gives the restriction that joins the query before paging, counting and aggregating, so
+that a count can't leak what a list would hide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from conurb.errors import ForbiddenError
+from conurb.model.entity import Entity
+from conurb.model.query.tree import Restriction
+
+Right = Literal["read", "write", "federate", "admin"]
+RIGHTS: Final[tuple[Right, ...]] = ("read", "write", "federate", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what they may.
+
+    `admin` includes every right. `restriction` bounds what they see and write. `via` are the
+    nodes that a distributed request has passed.
+    """
+
+    name: str
+    rights: frozenset[Right]
+    restriction: Restriction = Restriction()
+    via: tuple[str, ...] = ()
+
+    def may(self, right: Right) -> bool:
+        """Whether the caller has a right."""
+        return right in self.rights or "admin" in self.rights
+
+    def require(self, right: Right) -> Restriction:
+        """Give the restriction under which the caller has this right.
+
+        Raises ForbiddenError when they don't have it.
+        """
+        if not self.may(right):
+            given = ", ".join(sorted(self.rights)) or "none"
+            raise ForbiddenError(f"{self.name} has no right {right!r} here; rights given: {given}")
+        return self.restriction
+
+    def require_entity(self, entity: Entity) -> None:
+        """Raise ForbiddenError when an entity is outside of the caller's restriction."""
+        if not admits(self.restriction, entity):
+            raise ForbiddenError(
+                f"{self.name} may not write {entity.id}: outside of the types or scopes given"
+            )
+
+
+def admits(restriction: Restriction, entity: Entity) -> bool:
+    """Whether an entity is inside of a restriction.
+
+    >>> admits(Restriction(scopes=("/yrd",)), Entity("urn:x:1", ("urn:T",), scope=("/yrd/wuxi",)))
+    True
+    """
+    if restriction.types is not None and not set(restriction.types) & set(entity.types):
+        return False
+    if restriction.scopes is None:
+        return True
+    return any(
+        scope == root or scope.startswith(root.rstrip("/") + "/")
+        for scope in entity.scope
+        for root in restriction.scopes
+    )
+
+
+LOCAL: Final = Caller("local", frozenset(RIGHTS))
+"""The caller of a node that is open (on loopback by default), and of the node's own parts."""

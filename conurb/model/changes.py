@@ -1,0 +1,122 @@
+"""What an operation does to one object: pure write semantics, shared by every engine.
+
+An engine loads the object as it is (`before`), hands it to the operation together with a stamp,
+and stores the `Change` that comes back: state, history and journal in one transaction. So the
+semantics of clauses 5.6.1 to 5.6.21 exist once, and an engine writes rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from conurb.model.entity import Entity, Instance
+
+TouchKind = Literal["created", "updated", "deleted"]
+
+
+@dataclass(slots=True)
+class Written:
+    """An instance that becomes the current one of (attribute, datasetId), and goes to history.
+
+    `new` says that the object had no such instance before. `moves_state` False goes to history
+    alone (an observation older than the current one, written by a temporal operation).
+    """
+
+    attribute: str
+    instance: Instance
+    new: bool
+    moves_state: bool = True
+
+
+@dataclass(slots=True)
+class Removed:
+    """An instance that is no longer there: (attribute, datasetId); history keeps a tombstone."""
+
+    attribute: str
+    dataset: str | None = None
+
+
+@dataclass(slots=True)
+class HistoryInstance:
+    """One instance in history, with its two times.
+
+    `at_us` is the time it speaks of (`conurb.model.time.BEGINNING` for 'always'); `recorded_us`
+    and `superseded_us` bound the time during which the node held it. `number` is unique for the
+    attribute on its object and is the last part of `instanceId`. `instance` None is a tombstone.
+    """
+
+    attribute: str
+    dataset: str | None
+    at_us: int
+    recorded_us: int
+    superseded_us: int | None
+    number: int
+    instance: Instance | None
+
+
+@dataclass(slots=True)
+class Change:
+    """What one operation does to one object.
+
+    `after` None with `before` given deletes the object; with neither, nothing happens. `superseded`
+    are numbers of history instances, with their attribute, that are superseded without a
+    successor; `corrected` are history instances stored anew under their number (old row
+    superseded). `erase` True takes the object's whole history away (an explicit purge, audited).
+    `result` is what the operation tells its caller (for example which attributes were left out).
+    """
+
+    before: Entity | None
+    after: Entity | None
+    written: list[Written] = field(default_factory=list)
+    removed: list[Removed] = field(default_factory=list)
+    superseded: list[tuple[str, int]] = field(default_factory=list)
+    corrected: list[HistoryInstance] = field(default_factory=list)
+    erase: bool = False
+    result: Any = None
+
+    @property
+    def kind(self) -> TouchKind | None:
+        """What happened to the object as a whole; None when only history changed or nothing."""
+        if self.after is None:
+            return None if self.before is None else "deleted"
+        if self.before is None:
+            return "created"
+        touched = self.written or self.removed or self.head_changed
+        return "updated" if touched else None
+
+    @property
+    def head_changed(self) -> bool:
+        """Whether types or scope became others, or the object came or went."""
+        if self.before is None or self.after is None:
+            return self.before is not self.after
+        return self.before.types != self.after.types or self.before.scope != self.after.scope
+
+
+class Operation(Protocol):
+    """One write to one object.
+
+    `history_of` names the attributes whose live history `apply` needs (`("*",)`: all; `()`: none,
+    the usual case).
+    """
+
+    @property
+    def entity_id(self) -> str:
+        """Give the id of the object that is written."""
+        ...
+
+    @property
+    def history_of(self) -> tuple[str, ...]:
+        """Give the attributes whose live history `apply` needs."""
+        ...
+
+    def apply(
+        self, before: Entity | None, stamp: int, history: Sequence[HistoryInstance]
+    ) -> Change:
+        """Decide the change; raise a ConurbError when it can't be, and nothing is stored.
+
+        `stamp` is this operation's transaction time in microseconds; `createdAt` and `modifiedAt`
+        are written from it. `before` is None when there is no such object, or it has expired.
+        """
+        ...
