@@ -1,0 +1,1 @@
+"""The command line: `conurb NOUN VERB`, one file per noun."""

@@ -1,0 +1,1 @@
+"""What one node does with objects: provide, consume, subscribe, notify."""
