@@ -117,6 +117,7 @@ class Operation(Protocol):
         """Decide the change; raise a ConurbError when it can't be, and nothing is stored.
 
         `stamp` is this operation's transaction time in microseconds; `createdAt` and `modifiedAt`
-        are written from it. `before` is None when there is no such object, or it has expired.
+        are written from it. `before` is None when there is no such object, or it has expired (only
+        `Expire` is given an object that has expired, and takes it away).
         """
         ...

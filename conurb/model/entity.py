@@ -9,8 +9,9 @@ Internal form is normalized NGSI-LD (ETSI GS CIM 009 v1.9.1, clause 4.5) with na
 - An instance is a raw JSON document, `Instance`. Its members are the short names of `MEMBERS`
   (`type`, `value`, `object`, `observedAt` ...); every other key is the IRI of a sub-attribute
   with its list of instances. An IRI has a colon, a member never does.
-- Times inside an instance (`observedAt`, `createdAt`, `modifiedAt`) are fixed-width UTC strings,
-  `YYYY-MM-DDTHH:MM:SS.ffffffZ`, so that text order is time order (`conurb.model.time`).
+- Times inside an instance (`observedAt`, `createdAt`, `modifiedAt`, `expiresAt`) are fixed-width
+  UTC strings, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, so that text order is time order
+  (`conurb.model.time`).
 - `createdAt` and `modifiedAt` of an attribute are set by the write that stores it.
 - A VocabProperty's `vocab` and a relationship's `objectType` hold expanded IRIs.
 - The value in `VALUE_MEMBER` is stored as given; a GeoProperty's value is a GeoJSON geometry.
@@ -46,7 +47,8 @@ SYSTEM_MEMBERS: Final = frozenset({"createdAt", "modifiedAt", "deletedAt", "inst
 """Members that the node sets; ignored on input (clause 4.8)."""
 
 MEMBERS: Final = (
-    frozenset({"type", "observedAt", "unitCode", "datasetId", "objectType", "entity", "entityList"})
+    frozenset({"type", "observedAt", "expiresAt", "unitCode", "datasetId", "objectType"})
+    | frozenset({"entity", "entityList"})
     | SYSTEM_MEMBERS
     | frozenset(VALUE_MEMBER.values())
 )

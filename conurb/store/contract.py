@@ -160,6 +160,16 @@ class Store(Protocol):
         """Write all or nothing: raise the first error, having changed nothing."""
         ...
 
+    async def list_expired(self, limit: int = 1000) -> list[str]:
+        """List ids of objects whose `next_expiry` (model/operations/expiry) has passed, earliest
+        first: they have expired, or hold an attribute instance that has.
+
+        To readers an expired object is absent from that moment on; the node's reaper then applies
+        `Expire`, so that history and journal say so. An operation on an object that has expired and
+        isn't reaped yet makes the engine apply `Expire` first, in the same transaction.
+        """
+        ...
+
     async def find(self, entity_id: str, restriction: Restriction = Restriction()) -> Entity | None:
         """Find one object's current state; None when there is none, expired or not to be seen."""
         ...
