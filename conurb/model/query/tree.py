@@ -55,7 +55,7 @@ class OneOf:
 class Linked:
     """A step to other entities: from the relationship before it to entities of these types.
 
-    `rel{Type}.attr` of clause 4.9: the rest of the path is asked of the linked entity. No type
+    `rel{Type:attr}` of clause 4.9: the rest of the path is asked of the linked entity. No type
     given means any.
     """
 
@@ -79,7 +79,11 @@ class AttributePath:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """`path operator operand`; for the pattern operators the operand is the regular expression."""
+    """`path operator operand`.
+
+    For the pattern operators the operand is the regular expression in its portable form
+    (`conurb.model.query.pattern`). A list or a range goes with == and != only.
+    """
 
     path: AttributePath
     operator: Operator
@@ -89,6 +93,13 @@ class Compare:
 @dataclass(frozen=True, slots=True)
 class Exists:
     """A path alone: the entity has it."""
+
+    path: AttributePath
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """`!path`: the entity doesn't have it (not in clause 4.9, but widely spoken)."""
 
     path: AttributePath
 
@@ -107,7 +118,7 @@ class Or:
     items: tuple[Condition, ...]
 
 
-Condition = Compare | Exists | And | Or
+Condition = Compare | Exists | Absent | And | Or
 
 # ── type selection (clause 4.17) ──────────────────────────────────────────────────────────────
 
@@ -192,12 +203,15 @@ class GeoCondition:
 class OrderBy:
     """Order by the value at a path, or by the distance of `path` to `distance_from_wkt`.
 
-    Entities without a value come last. Numbers go before text. Ties are broken by id.
+    Entities without a value come last, in both directions. Numbers go before text; see
+    `conurb.model.query.match` for all of it. Ties are broken by id. `collated` compares text by
+    base letters first, then by code point.
     """
 
     path: AttributePath
     descending: bool = False
     distance_from_wkt: str | None = None
+    collated: bool = False
 
 
 # ── the queries ───────────────────────────────────────────────────────────────────────────────
@@ -258,7 +272,7 @@ AggregationMethod = Literal[
 class TimeWindow:
     """Which instances: `timeproperty` stands in `relation` to `at_us` (and `end_us`).
 
-    before: < at; after: > at; between: >= at and < end (clause 4.11). No relation: all.
+    before: < at; after: >= at; between: >= at and < end (clause 4.11). No relation: all.
     """
 
     timeproperty: TimeProperty = "observedAt"
@@ -304,5 +318,3 @@ def conjunction(*conditions: Condition | None) -> Condition | None:
     """Join conditions that may be absent."""
     present = tuple(c for c in conditions if c is not None)
     return present[0] if len(present) == 1 else And(present) if present else None
-
-
