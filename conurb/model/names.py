@@ -1,0 +1,71 @@
+"""What may be a name and what may be an identifier (ETSI GS CIM 009 v1.9.1, clauses 4.6.2, 4.6.3).
+
+Every name of a type or attribute and every id passes here once, so the checks are kept cheap: a
+name is looked at when a @context expands it for the first time, a URI by one regular expression.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from conurb.errors import BadRequestDataError
+
+NAME_LENGTH_MAX: Final = 1024
+"""Characters of a type's or attribute's name, and of its IRI."""
+
+URI_LENGTH_MAX: Final = 2048
+"""Characters of an identifier."""
+
+URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"{}|\\^`]+")
+"""An absolute URI, or IRI (RFC 3987): JSON-LD identifies by IRIs, so `urn:x:上海` is one."""
+
+_is_uri: Final = URI.fullmatch
+
+
+def is_uri(value: Any) -> bool:
+    """Whether a value is an absolute URI of at most `URI_LENGTH_MAX` characters.
+
+    >>> is_uri("urn:ngsi-ld:City:shanghai"), is_uri("Shanghai"), is_uri(None)
+    (True, False, False)
+    """
+    return isinstance(value, str) and len(value) <= URI_LENGTH_MAX and _is_uri(value) is not None
+
+
+def check_uri(value: Any, *, name: str) -> str:
+    """Give the URI back.
+
+    Raises BadRequestDataError, naming `name` and the value, when it is anything else.
+    """
+    if is_uri(value):
+        return str(value)
+    raise BadRequestDataError(
+        f"{name}: {value!r:.200} is not a URI such as urn:ngsi-ld:City:shanghai"
+    )
+
+
+def is_simple_name(name: str) -> bool:
+    """Whether a text is a name without prefix: a letter, then letters, numbers, underscores.
+
+    >>> is_simple_name("PM2_5"), is_simple_name("人口"), is_simple_name("2nd"), is_simple_name("a-b")
+    (True, True, False, False)
+    """
+    if not name or len(name) > NAME_LENGTH_MAX or not name[0].isalpha():
+        return False
+    return name.isalnum() or name.replace("_", "a").isalnum()
+
+
+def check_name(name: Any) -> str:
+    """Give the name of a type or attribute back: a simple name, `prefix:name`, or an IRI.
+
+    Raises BadRequestDataError, naming it, when it is none of them.
+    """
+    if isinstance(name, str) and len(name) <= NAME_LENGTH_MAX:
+        if is_simple_name(name):
+            return name
+        if ":" in name and _is_uri(name):
+            return name
+    raise BadRequestDataError(
+        f"{name!r:.200} is not a name: a letter, then letters, numbers or underscores; "
+        "or prefix:name; or a URI"
+    )
