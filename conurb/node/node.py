@@ -1,0 +1,58 @@
+"""One node: the objects of one tenant, and everything that can be done with them.
+
+The facade that the protocols (`conurb.http`, the command line, a region) call. It only holds the
+parts together: `provide` writes, `consume` reads. Every method of a part takes the caller first,
+arguments in internal form (IRIs, `Entity`, `Fragment`, `Query`), and gives internal form back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conurb.model.time import Clock, system_clock
+from conurb.node.bounds import Bounds
+from conurb.node.consume import Consumption
+from conurb.node.expiry import Reaper
+from conurb.node.provide import Provision
+
+if TYPE_CHECKING:
+    from conurb.node.contexts import Contexts
+    from conurb.store.contract import Store
+
+
+class Node:
+    """One tenant of a process: identity, store and parts.
+
+    `id` is the permanent id of the node, the same for all of its tenants; `tenant` is None for the
+    default tenant. `contexts` are the @contexts that the process knows.
+    """
+
+    def __init__(
+        self,
+        *,
+        node_id: str,
+        tenant: str | None,
+        store: Store,
+        contexts: Contexts,
+        clock: Clock = system_clock,
+        bounds: Bounds | None = None,
+    ) -> None:
+        self.id = node_id
+        self.tenant = tenant
+        self.store = store
+        self.contexts = contexts
+        self.clock = clock
+        self.bounds = bounds or Bounds()
+        self.provide = Provision(store, self.bounds)
+        self.consume = Consumption(store, self.bounds)
+        self.reaper = Reaper(store)
+
+    async def open(self) -> None:
+        """Open the store and start what runs by itself; raise UnavailableError when it can't."""
+        await self.store.open()
+        self.reaper.start()
+
+    async def close(self) -> None:
+        """Stop what runs by itself, finish what was accepted, and let go of everything."""
+        await self.reaper.stop()
+        await self.store.close()
