@@ -92,7 +92,8 @@ class Record:
 
     `touched` maps attribute to (datasetId or None) to what happened to that instance. `before`
     holds the touched attributes as they were (all of them when the object was deleted), `after`
-    the whole object as it became (None: deleted).
+    the whole object as it became (None: deleted). `scope`, `created_us` and `modified_us` are
+    those of `after`, or what they last were of an object that was deleted.
     """
 
     seq: int
@@ -103,6 +104,9 @@ class Record:
     touched: dict[str, dict[str | None, TouchKind]]
     before: Attributes
     after: Entity | None
+    scope: tuple[str, ...] = ()
+    created_us: int = 0
+    modified_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
