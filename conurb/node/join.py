@@ -58,9 +58,7 @@ async def walk(
     return found if join.form == "flat" else {**roots, **found}
 
 
-def inline(
-    entities: Sequence[Entity], linked: Mapping[str, Entity], join: Join
-) -> list[Entity]:
+def inline(entities: Sequence[Entity], linked: Mapping[str, Entity], join: Join) -> list[Entity]:
     """Put linked entities into the relationships of `entities`, as `entity` or `entityList`.
 
     An id that stands above in the same branch, or in `join.contained_by`, isn't put in again.

@@ -1,0 +1,165 @@
+"""The change in the making: puts and removes instances of one object, and stamps them.
+
+Every operation works on a `Draft` of the object before, and gives the `Change` that the draft has
+become. A draft never touches what it was made of: it copies the map of attributes once, and the
+list of an attribute when it writes to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from conurb.model.changes import Change, Removed, Written
+from conurb.model.entity import NULL, VALUE_MEMBER, Attributes, Entity, Instance, sub_attributes
+from conurb.model.time import fixed
+
+
+class Draft:
+    """An object that is being changed at `stamp` (microseconds), its transaction time."""
+
+    __slots__ = ("_before", "_now", "_removed", "_stamp", "_written", "attrs")
+
+    def __init__(self, before: Entity, stamp: int) -> None:
+        self._before = before
+        self._stamp = stamp
+        self._now = fixed(stamp)
+        self._written: list[Written] = []
+        self._removed: list[Removed] = []
+        self.attrs: Attributes = dict(before.attrs)
+
+    def find(self, attribute: str, dataset: str | None) -> Instance | None:
+        """Find the instance of an attribute as the draft has it."""
+        for instance in self.attrs.get(attribute, ()):
+            if instance.get("datasetId") == dataset:
+                return instance
+        return None
+
+    def put(self, attribute: str, instance: Instance) -> None:
+        """Write an instance in place of the one of its datasetId, whose `createdAt` it keeps."""
+        dataset = instance.get("datasetId")
+        old = self.find(attribute, dataset)
+        stored = stamped(instance, self._now, old)
+        self._written.append(Written(attribute, stored, new=old is None))
+        present = self.attrs.get(attribute)
+        if present is None:
+            self.attrs[attribute] = [stored]
+        elif old is None:
+            self.attrs[attribute] = sorted([*present, stored], key=_dataset)
+        else:
+            self.attrs[attribute] = [stored if one is old else one for one in present]
+
+    def remove(self, attribute: str, dataset: str | None) -> bool:
+        """Take an instance away; whether there was one."""
+        old = self.find(attribute, dataset)
+        if old is None:
+            return False
+        left = [one for one in self.attrs[attribute] if one is not old]
+        if left:
+            self.attrs[attribute] = left
+        else:
+            del self.attrs[attribute]
+        self._removed.append(Removed(attribute, dataset))
+        return True
+
+    def change(
+        self,
+        *,
+        types: tuple[str, ...] | None = None,
+        scope: tuple[str, ...] | None = None,
+        expires_at: int | None = None,
+        result: Any = None,
+    ) -> Change:
+        """Give the change; what isn't given stays as it was before."""
+        before = self._before
+        after = Entity(
+            before.id,
+            before.types if types is None else types,
+            self.attrs,
+            before.scope if scope is None else scope,
+            before.created_at,
+            self._stamp,
+            before.expires_at if expires_at is None else expires_at,
+        )
+        change = Change(before, after, self._written, self._removed, result=result)
+        if change.kind is None and after.expires_at == before.expires_at:
+            change.after = before
+        return change
+
+
+def created(entity: Entity, stamp: int) -> Change:
+    """Give the change that makes an object come into being at `stamp`."""
+    now = fixed(stamp)
+    attrs: Attributes = {}
+    written: list[Written] = []
+    for attribute, instances in entity.attrs.items():
+        stored = [stamped(instance, now, None) for instance in instances]
+        attrs[attribute] = stored
+        written += [Written(attribute, instance, new=True) for instance in stored]
+    after = Entity(entity.id, entity.types, attrs, entity.scope, stamp, stamp, entity.expires_at)
+    return Change(None, after, written)
+
+
+def replaced(before: Entity, entity: Entity, stamp: int) -> Change:
+    """Give the change that puts `entity` in the place of `before`, whose `created_at` it keeps."""
+    now = fixed(stamp)
+    attrs: Attributes = {}
+    written: list[Written] = []
+    removed: list[Removed] = []
+    for attribute, instances in entity.attrs.items():
+        stored = []
+        for instance in instances:
+            old = before.instance(attribute, instance.get("datasetId"))
+            one = stamped(instance, now, old)
+            stored.append(one)
+            written.append(Written(attribute, one, new=old is None))
+        attrs[attribute] = stored
+    for attribute, instance in before.iter_instances():
+        dataset = instance.get("datasetId")
+        if not any(one.get("datasetId") == dataset for one in attrs.get(attribute, ())):
+            removed.append(Removed(attribute, dataset))
+    after = Entity(
+        before.id, entity.types, attrs, entity.scope, before.created_at, stamp, entity.expires_at
+    )
+    return Change(before, after, written, removed)
+
+
+def stamped(instance: Instance, now: str, old: Instance | None) -> Instance:
+    """Copy an instance with its system times, those of its sub-attributes included (clause 4.8).
+
+    `now` is in fixed width. `createdAt` is that of `old`, the instance whose place it takes. A
+    sub-attribute that is the very one of `old` keeps its times.
+    """
+    stored = {**instance, "createdAt": old["createdAt"] if old else now, "modifiedAt": now}
+    for name, subs in sub_attributes(instance):
+        before: Sequence[Instance] = old.get(name, ()) if old else ()
+        stored[name] = [
+            sub
+            if any(sub is one for one in before)
+            else stamped(sub, now, _of_dataset(before, sub.get("datasetId")))
+            for sub in subs
+        ]
+    return stored
+
+
+def is_null(instance: Instance) -> bool:
+    """Whether an instance of a fragment says 'delete this' (clauses 5.5.4, 5.5.8)."""
+    kind = instance.get("type", "Property")
+    value = instance.get(VALUE_MEMBER[kind])
+    return value == NULL or (kind == "LanguageProperty" and value == {"@none": NULL})
+
+
+def joined(present: tuple[str, ...], added: Iterable[str]) -> tuple[str, ...]:
+    """Append what isn't there yet: types are never taken away (clause 4.16)."""
+    return tuple(dict.fromkeys((*present, *added)))
+
+
+def _dataset(instance: Instance) -> str:
+    return str(instance.get("datasetId", ""))
+
+
+def _of_dataset(instances: Sequence[Instance], dataset: str | None) -> Instance | None:
+    for instance in instances:
+        if instance.get("datasetId") == dataset:
+            return instance
+    return None
