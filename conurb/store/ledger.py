@@ -21,6 +21,7 @@ from typing import Any, Final
 from conurb.errors import ConurbError, InvariantError
 from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
 from conurb.model.entity import Attributes, Entity, Instance
+from conurb.model.operations.expiry import Expire
 from conurb.model.time import BEGINNING, Stamps, fixed_us
 from conurb.store.contract import Outcome
 
@@ -139,7 +140,8 @@ class Ledger:
         held = self.held.get(operation.entity_id)
         entity = held.entity if held is not None else None
         expired = None
-        if entity is not None and entity.expires_at is not None and entity.expires_at <= stamp:
+        over = entity is not None and (entity.expires_at or stamp + 1) <= stamp
+        if over and not isinstance(operation, Expire):
             entity, expired = None, entity
         try:
             change = operation.apply(entity, stamp, history)

@@ -146,7 +146,7 @@ def is_null(instance: Instance) -> bool:
     """Whether an instance of a fragment says 'delete this' (clauses 5.5.4, 5.5.8)."""
     kind = instance.get("type", "Property")
     value = instance.get(VALUE_MEMBER[kind])
-    return value == NULL or (kind == "LanguageProperty" and value == {"@none": NULL})
+    return value in (NULL, [NULL], {"@none": NULL})
 
 
 def joined(present: tuple[str, ...], added: Iterable[str]) -> tuple[str, ...]:
