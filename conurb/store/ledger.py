@@ -140,8 +140,8 @@ class Ledger:
         held = self.held.get(operation.entity_id)
         entity = held.entity if held is not None else None
         expired = None
-        over = entity is not None and (entity.expires_at or stamp + 1) <= stamp
-        if over and not isinstance(operation, Expire):
+        expires = entity.expires_at if entity is not None else None
+        if expires is not None and expires <= stamp and not isinstance(operation, Expire):
             entity, expired = None, entity
         try:
             change = operation.apply(entity, stamp, history)
