@@ -13,8 +13,9 @@ Internal form is normalized NGSI-LD (ETSI GS CIM 009 v1.9.1, clause 4.5) with na
   UTC strings, `YYYY-MM-DDTHH:MM:SS.ffffffZ`, so that text order is time order
   (`conurb.model.time`).
 - `createdAt` and `modifiedAt` of an attribute are set by the write that stores it.
-- A VocabProperty's `vocab` and a relationship's `objectType` hold expanded IRIs.
-- The value in `VALUE_MEMBER` is stored as given; a GeoProperty's value is a GeoJSON geometry.
+- A VocabProperty's `vocab`, a relationship's `objectType` and a `valueType` hold expanded IRIs.
+- The value in `VALUE_MEMBER` is stored as given, with two exceptions: a GeoProperty's value is a
+  GeoJSON geometry also when it came as text, and an `objectList` holds plain URIs.
 
 Beyond a node's API an entity is always rendered by `conurb.model.render`.
 """
@@ -46,11 +47,21 @@ VALUE_MEMBER: Final[dict[str, str]] = {
 SYSTEM_MEMBERS: Final = frozenset({"createdAt", "modifiedAt", "deletedAt", "instanceId"})
 """Members that the node sets; ignored on input (clause 4.8)."""
 
+PREVIOUS_MEMBER: Final[dict[str, str]] = {
+    kind: f"previous{member[0].upper()}{member[1:]}" for kind, member in VALUE_MEMBER.items()
+}
+"""Kind of attribute to the member that shows the value before a change, in notifications."""
+
+SEALED_MEMBERS: Final = frozenset({"entityIdSealed", "entityTypeSealed"})
+"""Members of `ngsildproof` alone (clause 4.5.2.2)."""
+
 MEMBERS: Final = (
-    frozenset({"type", "observedAt", "expiresAt", "unitCode", "datasetId", "objectType"})
-    | frozenset({"entity", "entityList"})
+    frozenset({"type", "observedAt", "unitCode", "datasetId", "objectType", "valueType"})
+    | frozenset({"expiresAt", "entity", "entityList"})
     | SYSTEM_MEMBERS
+    | SEALED_MEMBERS
     | frozenset(VALUE_MEMBER.values())
+    | frozenset(PREVIOUS_MEMBER.values())
 )
 """Keys of an instance that aren't sub-attributes."""
 

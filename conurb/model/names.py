@@ -47,8 +47,8 @@ def check_uri(value: Any, *, name: str) -> str:
 def is_simple_name(name: str) -> bool:
     """Whether a text is a name without prefix: a letter, then letters, numbers, underscores.
 
-    >>> is_simple_name("PM2_5"), is_simple_name("人口"), is_simple_name("2nd"), is_simple_name("a-b")
-    (True, True, False, False)
+    >>> [is_simple_name(name) for name in ("PM2_5", "人口", "2nd", "a-b")]
+    [True, True, False, False]
     """
     if not name or len(name) > NAME_LENGTH_MAX or not name[0].isalpha():
         return False
