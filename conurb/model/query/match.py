@@ -1,0 +1,510 @@
+"""Decide whether one entity answers a query: the meaning of the query language, in memory.
+
+Subscriptions use this; and both engines compile the same tree to SQL that must give the same
+answers, so this text is the specification (ETSI GS CIM 009 v1.9.1, clauses 4.9, 4.10, 4.17, 4.19,
+4.23; where it is silent, what is said here was chosen because both engines can say it in SQL).
+
+**1. Targets of a path.** A path selects *targets*; each is one value with a *class* (2).
+
+- `steps[0]` is the IRI of an attribute: every instance of it, whatever its `datasetId`, is a node.
+  Or it is a *system name* of the entity, which must be the last step: `id`, `type`, `scope`,
+  `createdAt`, `modifiedAt`, `expiresAt`. Any other name without a colon selects nothing.
+- A following IRI goes from each node to all instances of that sub-attribute. A following system
+  name, which must be the last step, takes that member of the node: `observedAt`, `createdAt`,
+  `modifiedAt`, `unitCode`, `datasetId`, `type`, `objectType`. Any other name selects nothing.
+- `Linked` goes from each node that is a Relationship (`object`: a URI or a list of them) or a
+  ListRelationship (`objectList`: a list of URIs or of `{"object": URI}`) to the entities of those
+  ids that exist here now, aren't expired, are inside of the caller's restriction, and have one of
+  `types` (when given). The next step starts again at the entity, as `steps[0]`. A `Linked` last
+  selects nothing.
+- A node at the end of the steps gives one target: its value (`VALUE_MEMBER` of its kind).
+  Without `members`, an object with a member `@value` (a typed date or time) stands for the value
+  of that member. With `members`:
+  LanguageProperty: `members` must be one language tag; the target is the text or list of texts
+  of exactly that key, or all texts of the map for `*`. Every other kind: members are followed
+  one by one through JSON objects (never into a list); then `@value` as above.
+  A Relationship, ListRelationship or system name with `members` selects nothing.
+- A LanguageProperty without `members` is like `*`. What is missing, and JSON null, is no target.
+  A LanguageProperty of which no text is selected is no target.
+
+**2. Classes of a target, and its alternatives.** A target has *alternatives*, the JSON values that
+are compared: itself, with these exceptions.
+
+- *list*: a JSON array (of any kind but those below): its elements, one level, elements being
+  taken as they are. Only == and != speak of lists; no other operator holds.
+- *texts*: a LanguageProperty (lists in its map are flattened one level; what isn't text is left
+  out) and the entity's `type` and `scope` (when it has one): its texts. All operators.
+- *links*: a Relationship or ListRelationship: its URIs. Only == and != hold.
+- *time*: `observedAt`, `createdAt`, `modifiedAt`, `expiresAt`: one moment. It compares with a
+  date-time only (3), and no pattern operator holds.
+- *plain*: everything else (a VocabProperty's `vocab` is an expanded IRI or a list of them).
+
+**3. Comparing one alternative with one scalar.** Types are never converted; a comparison of values
+of different types is false.
+
+- number with a JSON number, by value as an IEEE 754 double (integers over 2**53 in size may be
+  taken exactly or as a double). A boolean is no number.
+- boolean with a JSON boolean: only ==.
+- `str` and `Uri` with a JSON string: equal code points; <, > by code point order (SQLite BINARY,
+  PostgreSQL COLLATE "C").
+- `Moment` with `us` (a date-time) with a JSON string that is a date-time text, that is, matches
+  `[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]{1,9})?Z` as a whole (nothing
+  more is checked): both as *keys*, compared as text. The key of a text is its first 19
+  characters, a dot, and the first three digits of the fraction, padded with zeros
+  (`2026-01-31T08:00:00.250`); the key of a literal is `moment_key(us)`, which cuts to the
+  millisecond. A time target has the key of its fixed-width text (its first 23 characters), and
+  an entity's times that of their microseconds cut to the millisecond.
+- `Moment` without `us` (a date or a time of day) with a JSON string: its `text`, as `str`. Never
+  with a time target.
+- Range: low <= alternative and alternative <= high, both of them by the rules above.
+- OneOf: one of its items holds (a scalar by ==, or a range).
+
+**4. Operators, on one target.**
+
+- `==`: one alternative at least equals the operand (equals a scalar, is in a range or list).
+- `!=`: no alternative equals it. So it holds for another type, and for an empty list.
+- `<`, `<=`, `>`, `>=`: the target isn't of class list or links, and one alternative holds.
+- `~=`: the target isn't of class list, links or time, and one alternative that is a JSON string
+  is matched somewhere (unanchored search) by the regular expression.
+- `!~=`: the target isn't of class list, links or time, it has an alternative that is a JSON
+  string, and no alternative that is one is matched.
+
+**5. Conditions.** `Compare`: there is a target on which the operator holds. So with several
+instances, != means that *one instance at least* differs. `Exists`: the path has a target (for a
+path without members that ends in an attribute: there is a node, whatever its value). `Absent`:
+not `Exists`. A missing target never satisfies `Compare`, not with != or !~= either. `And`, `Or`
+as usual; And of nothing is true, Or of nothing is false.
+
+**6. Regular expressions** are in the portable form of `conurb.model.query.pattern`, which means
+the same in PostgreSQL's `~` and in `pattern.search(expression, text)`, which SQLite calls as a
+function. `Selector.id_pattern` is in the same form.
+
+**7. Types, scopes.** `TypeIs`: the IRI is among the entity's types. A scope pattern is compared
+level by level, by code point: `+` takes any one level; a last level `#` takes any number of levels,
+none included (`/#`: any scope at all). One scope of the entity has to match each `ScopeIs`.
+
+**8. Geography.** One instance of the attribute at least, being a GeoProperty, has to stand in the
+relation; none, no match, also for `disjoint`. The planar predicates of Simple Features on longitude
+and latitude (GEOS: shapely, PostGIS `ST_*`): within, contains, intersects, equals, disjoint,
+overlaps as `target.relation(reference)`. near: the great-circle distance of the nearest points d
+(`geometry.distance_m`) with d <= `distance_m_max` and d > `distance_m_min`, those that are given.
+Between points the haversine distance; for others engines may differ by 0.5 %.
+
+**9. Order** (`conurb.model.query.ranking`). The value of an `OrderBy` is that of the *first* node
+at each step of its path (instances are stored with the default instance first, then by
+datasetId), with members as above. Rank of its type: 0 number, 1 text, 2 object, 3 list,
+4 boolean (false first), 5 time (a time target by its microseconds; an object with a text
+`@value` by that text), 9 nothing at all. A LanguageProperty is text with a language tag as member
+(when that language has one text; a list otherwise) and an object without; `type` and `scope` are
+lists; links are text when `object` is one URI and a list otherwise. Ranks ascend in both
+directions; `descending` turns the order within a rank. Objects are equal among themselves, so are
+lists. `collated`: text is ordered by `collation_key`, then by code point. A path with `Linked`
+isn't allowed (`parse_order`). By distance: rank 0 and the distance to `distance_from_wkt` of the
+first node when that is a GeoProperty, else rank 9. Ties are broken by id, ascending by code point.
+
+**10. The rest of a Query.** `selectors`: one of them holds; in it, each part that is given does.
+`attributes`: the entity has one of them. `datasets`: one instance of any attribute has one of these
+datasetIds (`@none`: none). `restriction`: one of its types, and one scope at or below one of its
+scopes. Everything given has to hold. An expired entity isn't there.
+
+**11. Temporal queries** ask the same of an entity whose `attrs` are the instances in the window,
+all of them, as if each were a dataset's; an attribute without instances in the window is absent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from conurb.model import geometry
+from conurb.model.entity import VALUE_MEMBER, Entity, Instance
+from conurb.model.query import pattern
+from conurb.model.query.tree import (
+    Absent,
+    And,
+    AttributePath,
+    Condition,
+    Exists,
+    GeoCondition,
+    Linked,
+    Moment,
+    OneOf,
+    Operator,
+    Or,
+    Query,
+    Range,
+    Restriction,
+    Scalar,
+    ScopeAll,
+    ScopeCondition,
+    ScopeIs,
+    Selector,
+    TypeAll,
+    TypeIs,
+    TypeSelection,
+    Uri,
+)
+from conurb.model.scope import is_within
+from conurb.model.time import fixed
+
+if TYPE_CHECKING:
+    from shapely.geometry.base import BaseGeometry
+
+Find = Callable[[str], Entity | None]
+"""Finds another entity of the node by its id, as the caller may see it."""
+
+ENTITY_TIMES: Final = {
+    "createdAt": "created_at",
+    "modifiedAt": "modified_at",
+    "expiresAt": "expires_at",
+}
+INSTANCE_TIMES: Final = frozenset({"observedAt", "createdAt", "modifiedAt"})
+INSTANCE_TEXTS: Final = frozenset({"unitCode", "datasetId", "type", "objectType"})
+_DATE_TIME: Final = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,9}))?Z"
+)
+
+TargetClass = Literal["plain", "list", "texts", "links", "time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path selects: its class and the alternatives that are compared."""
+
+    kind: TargetClass
+    alternatives: tuple[Any, ...]
+
+
+def moment_key(us: int) -> str:
+    """Write a moment as the text that date-times are compared by: cut to the millisecond.
+
+    >>> moment_key(1_500)
+    '1970-01-01T00:00:00.001'
+    """
+    return fixed(us)[:23]
+
+
+def text_key(text: str) -> str | None:
+    """Give the key of a date-time text; None when it isn't one.
+
+    >>> text_key("2026-01-31T08:00:00.25Z")
+    '2026-01-31T08:00:00.250'
+    """
+    match = _DATE_TIME.fullmatch(text)
+    return f"{match[1]}.{(match[2] or '')[:3]:0<3}" if match else None
+
+
+# ── targets ───────────────────────────────────────────────────────────────────────────────────
+
+
+def iter_targets(
+    path: AttributePath, entity: Entity, linked: Find | None = None
+) -> Iterator[Target]:
+    """Stream the targets of a path on an entity; `linked` finds the entities that it links to."""
+    *before, last = path.steps
+    if isinstance(last, Linked):
+        return
+    for holder in _iter_holders(before, entity, linked):
+        if ":" not in last:
+            target = None if path.members else _system_target(holder, last)
+            if target is not None:
+                yield target
+            continue
+        for instance in _instances(holder, last):
+            target = _value_target(instance, path.members)
+            if target is not None:
+                yield target
+
+
+def has_target(path: AttributePath, entity: Entity, linked: Find | None = None) -> bool:
+    """Whether a path has anything at its end; an attribute counts whatever its value is."""
+    *before, last = path.steps
+    if path.members or isinstance(last, Linked) or ":" not in last:
+        return any(True for _ in iter_targets(path, entity, linked))
+    return any(_instances(holder, last) for holder in _iter_holders(before, entity, linked))
+
+
+Holder = Entity | Instance
+
+
+def _iter_holders(
+    steps: list[str | Linked], entity: Entity, linked: Find | None
+) -> Iterator[Holder]:
+    """Stream what the last step is asked of: the entity, linked entities or instances."""
+    holders: Iterable[Holder] = (entity,)
+    for step in steps:
+        if isinstance(step, Linked):
+            holders = [e for h in holders for e in _linked_entities(h, step, linked)]
+        else:
+            holders = [i for h in holders for i in _instances(h, step)]
+    yield from holders
+
+
+def _instances(holder: Holder, name: str) -> list[Instance]:
+    if ":" not in name:
+        return []
+    found = holder.attrs.get(name) if isinstance(holder, Entity) else holder.get(name)
+    return found or []
+
+
+def _linked_entities(holder: Holder, step: Linked, linked: Find | None) -> Iterator[Entity]:
+    if linked is None or isinstance(holder, Entity):
+        return
+    for target in _links(holder):
+        entity = linked(target)
+        if entity is not None and (not step.types or set(step.types) & set(entity.types)):
+            yield entity
+
+
+def _links(instance: Instance) -> tuple[str, ...]:
+    """Give the URIs that a relationship points to; none for another kind."""
+    if instance["type"] == "Relationship":
+        value = instance.get("object")
+    elif instance["type"] == "ListRelationship":
+        value = instance.get("objectList")
+    else:
+        return ()
+    items = value if isinstance(value, list) else [value]
+    uris = (item.get("object") if isinstance(item, dict) else item for item in items)
+    return tuple(uri for uri in uris if isinstance(uri, str))
+
+
+def _system_target(holder: Holder, name: str) -> Target | None:
+    if isinstance(holder, Entity):
+        return _entity_target(holder, name)
+    value = holder.get(name)
+    if value is None:
+        return None
+    if name in INSTANCE_TIMES:
+        return Target("time", (value[:23],))
+    if name in INSTANCE_TEXTS:
+        return _plain(value)
+    return None
+
+
+def _entity_target(entity: Entity, name: str) -> Target | None:
+    if name == "id":
+        return Target("plain", (entity.id,))
+    if name in ("type", "scope"):
+        texts = entity.types if name == "type" else entity.scope
+        return Target("texts", texts) if texts else None
+    if name in ENTITY_TIMES:
+        us = getattr(entity, ENTITY_TIMES[name])
+        return None if us is None else Target("time", (moment_key(us),))
+    return None
+
+
+def _value_target(instance: Instance, members: tuple[str, ...]) -> Target | None:
+    kind = instance["type"]
+    if kind in ("Relationship", "ListRelationship"):
+        return None if members else Target("links", _links(instance))
+    value = instance.get(VALUE_MEMBER[kind])
+    if kind == "LanguageProperty":
+        texts = _texts(value, members)
+        return Target("texts", texts) if texts else None
+    for member in members:
+        value = value.get(member) if isinstance(value, dict) else None
+    return _plain(value)
+
+
+def _plain(value: Any) -> Target | None:
+    if isinstance(value, dict) and "@value" in value:
+        value = value["@value"]
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return Target("list", tuple(value))
+    return Target("plain", (value,))
+
+
+def _texts(language_map: Any, members: tuple[str, ...]) -> tuple[str, ...]:
+    """Give the texts of a language map in one language, or in all of them."""
+    if not isinstance(language_map, dict) or len(members) > 1:
+        return ()
+    if members and members != ("*",):
+        chosen = [language_map.get(members[0])]
+    else:
+        chosen = list(language_map.values())
+    items = (item for value in chosen for item in (value if isinstance(value, list) else [value]))
+    return tuple(item for item in items if isinstance(item, str))
+
+
+# ── comparison ────────────────────────────────────────────────────────────────────────────────
+
+
+def compares(target: Target, operator: Operator, operand: Scalar | Range | OneOf) -> bool:
+    """Whether an operator holds on one target."""
+    if operator == "==":
+        return _equals_any(target, operand)
+    if operator == "!=":
+        return not _equals_any(target, operand)
+    if target.kind in ("list", "links"):
+        return False
+    if operator in ("~=", "!~="):
+        texts = [a for a in target.alternatives if isinstance(a, str)]
+        if target.kind == "time" or not texts or not isinstance(operand, str):
+            return False
+        found = any(pattern.search(operand, text) for text in texts)
+        return found if operator == "~=" else not found
+    if isinstance(operand, Range | OneOf):
+        return False
+    return any(_holds(target, a, operator, operand) for a in target.alternatives)
+
+
+def _equals_any(target: Target, operand: Scalar | Range | OneOf) -> bool:
+    return any(_equals(target, alternative, operand) for alternative in target.alternatives)
+
+
+def _equals(target: Target, alternative: Any, operand: Scalar | Range | OneOf) -> bool:
+    if isinstance(operand, OneOf):
+        return any(_equals(target, alternative, item) for item in operand.items)
+    if isinstance(operand, Range):
+        return _holds(target, alternative, ">=", operand.low) and _holds(
+            target, alternative, "<=", operand.high
+        )
+    return _holds(target, alternative, "==", operand)
+
+
+def _holds(target: Target, alternative: Any, operator: Operator, literal: Scalar) -> bool:
+    """Compare one alternative with one scalar; False when their types differ."""
+    left, right = _pair(target, alternative, literal)
+    if left is None:
+        return False
+    if operator == "==":
+        return bool(left == right)
+    if isinstance(left, bool):
+        return False
+    if operator in ("<", "<="):
+        return bool(left < right or (operator == "<=" and left == right))
+    return bool(left > right or (operator == ">=" and left == right))
+
+
+def _pair(target: Target, alternative: Any, literal: Scalar) -> tuple[Any, Any]:
+    """Give both sides in comparable form; (None, None) when their types differ."""
+    if isinstance(literal, Moment) and literal.us is not None:
+        is_text = isinstance(alternative, str)
+        key = alternative if target.kind == "time" else text_key(alternative) if is_text else None
+        return (None, None) if key is None else (key, moment_key(literal.us))
+    if target.kind == "time":
+        return None, None
+    if isinstance(literal, bool) or isinstance(alternative, bool):
+        same = isinstance(literal, bool) and isinstance(alternative, bool)
+        return (alternative, literal) if same else (None, None)
+    if isinstance(literal, int | float):
+        return (alternative, literal) if isinstance(alternative, int | float) else (None, None)
+    text = literal.text if isinstance(literal, Moment | Uri) else literal
+    return (alternative, text) if isinstance(alternative, str) else (None, None)
+
+
+# ── conditions ────────────────────────────────────────────────────────────────────────────────
+
+
+def holds(condition: Condition, entity: Entity, linked: Find | None = None) -> bool:
+    """Whether a condition holds on an entity; `linked` finds the entities that it links to."""
+    if isinstance(condition, And):
+        return all(holds(item, entity, linked) for item in condition.items)
+    if isinstance(condition, Or):
+        return any(holds(item, entity, linked) for item in condition.items)
+    if isinstance(condition, Exists):
+        return has_target(condition.path, entity, linked)
+    if isinstance(condition, Absent):
+        return not has_target(condition.path, entity, linked)
+    return any(
+        compares(target, condition.operator, condition.operand)
+        for target in iter_targets(condition.path, entity, linked)
+    )
+
+
+def has_types(selection: TypeSelection, types: Iterable[str]) -> bool:
+    """Whether the types of an entity satisfy a selection."""
+    held = frozenset(types)
+    if isinstance(selection, TypeIs):
+        return selection.iri in held
+    if isinstance(selection, TypeAll):
+        return all(has_types(item, held) for item in selection.items)
+    return any(has_types(item, held) for item in selection.items)
+
+
+def has_scope(condition: ScopeCondition, scopes: tuple[str, ...]) -> bool:
+    """Whether the scopes of an entity satisfy a scope query."""
+    if isinstance(condition, ScopeIs):
+        return any(_scope_fits(condition.pattern, scope) for scope in scopes)
+    if isinstance(condition, ScopeAll):
+        return all(has_scope(item, scopes) for item in condition.items)
+    return any(has_scope(item, scopes) for item in condition.items)
+
+
+def _scope_fits(pattern_: str, scope: str) -> bool:
+    wanted, levels = pattern_.split("/")[1:], scope.split("/")[1:]
+    if wanted[-1] == "#":
+        wanted = wanted[:-1]
+        levels = levels[: len(wanted)]
+    return len(wanted) == len(levels) and all(
+        want in ("+", level) for want, level in zip(wanted, levels, strict=True)
+    )
+
+
+def stands_in_relation(condition: GeoCondition, entity: Entity) -> bool:
+    """Whether one geometry at least of the attribute stands in the relation asked for."""
+    return any(
+        _geometry_fits(condition, instance["value"])
+        for instance in entity.attrs.get(condition.attribute, ())
+        if instance["type"] == "GeoProperty"
+    )
+
+
+def _geometry_fits(condition: GeoCondition, value: geometry.Geometry) -> bool:
+    document, shape = reference(condition.geometry_wkt)
+    if condition.relation == "near":
+        distance = geometry.distance_m(value, document)
+        low, high = condition.distance_m_min, condition.distance_m_max
+        return (low is None or distance > low) and (high is None or distance <= high)
+    return bool(getattr(geometry.to_shapely(value), condition.relation)(shape))
+
+
+@lru_cache(maxsize=256)
+def reference(wkt: str) -> tuple[geometry.Geometry, BaseGeometry]:
+    """Give the geometry of a query as a document and as a shape, kept for the next entity."""
+    document = geometry.from_wkt(wkt)
+    return document, geometry.to_shapely(document)
+
+
+def selects(selector: Selector, entity: Entity) -> bool:
+    """Whether a selector takes an entity."""
+    return (
+        (not selector.ids or entity.id in selector.ids)
+        and (selector.id_pattern is None or pattern.search(selector.id_pattern, entity.id))
+        and (selector.types is None or has_types(selector.types, entity.types))
+    )
+
+
+def admits(restriction: Restriction, entity: Entity) -> bool:
+    """Whether an entity is inside of a restriction."""
+    if restriction.types is not None and not set(restriction.types) & set(entity.types):
+        return False
+    return restriction.scopes is None or any(
+        is_within(scope, root) for scope in entity.scope for root in restriction.scopes
+    )
+
+
+def matches(entity: Entity, query: Query, *, linked: Find | None = None) -> bool:
+    """Whether an entity answers a query; order and paging aside.
+
+    `linked` finds the entities that paths with `Linked` go to; without it they lead nowhere.
+    """
+    return (
+        admits(query.restriction, entity)
+        and (not query.selectors or any(selects(s, entity) for s in query.selectors))
+        and (not query.attributes or any(name in entity.attrs for name in query.attributes))
+        and (not query.datasets or _has_dataset(entity, query.datasets))
+        and (query.scope is None or has_scope(query.scope, entity.scope))
+        and (query.geo is None or stands_in_relation(query.geo, entity))
+        and (query.condition is None or holds(query.condition, entity, linked))
+    )
+
+
+def _has_dataset(entity: Entity, datasets: tuple[str, ...]) -> bool:
+    return any(i.get("datasetId", "@none") in datasets for _, i in entity.iter_instances())
