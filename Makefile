@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 SUITE ?=
+UPDATE ?=
 STORE ?= sqlite
 
 .PHONY: help setup up test check bench conformance services lock clean
@@ -47,6 +48,11 @@ check: setup ## Lint, types, layers, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/docs
+
+conformance: setup ## Run the public NGSI-LD suite: SUITE=clone [STORE=sqlite|postgres|both]
+	test -n "$(SUITE)" || { echo "make conformance SUITE=path/to/clone"; exit 2; }
+	$(BIN)/python tools/conformance.py --suite $(SUITE) --store $(STORE) $(if $(UPDATE),--update)
 
 bench: setup ## Run every benchmark; each prints a ratio
 	for bench in bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
