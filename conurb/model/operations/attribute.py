@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from conurb.errors import BadRequestDataError, NotFoundError
 from conurb.model.changes import Change, HistoryInstance
 from conurb.model.entity import NULL, VALUE_MEMBER, Entity, Instance
+from conurb.model.nulls import is_null
 from conurb.model.operations.entity import existing
 from conurb.model.operations.merge import as_kind
-from conurb.model.operations.state import Draft, is_null
+from conurb.model.operations.state import Draft
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Literal
 from conurb.errors import AlreadyExistsError, NotFoundError
 from conurb.model.changes import Change, HistoryInstance
 from conurb.model.entity import Entity
+from conurb.model.nulls import is_null
 from conurb.model.operations.merge import merge_attributes
-from conurb.model.operations.state import Draft, created, is_null, joined, replaced
+from conurb.model.operations.state import Draft, created, joined, replaced
 
 if TYPE_CHECKING:
     from conurb.model.parse import Fragment
@@ -138,6 +139,7 @@ class AppendAttributes:
             types=joined(before.types, fragment.types),
             scope=scope,
             expires_at=fragment.expires_at,
+            drops_expiry=fragment.drops_expiry,
             result=report,
         )
 
@@ -176,6 +178,7 @@ class UpdateAttributes:
             types=joined(before.types, fragment.types),
             scope=fragment.scope if before.scope else None,
             expires_at=fragment.expires_at,
+            drops_expiry=fragment.drops_expiry,
             result=report,
         )
 
@@ -201,11 +204,12 @@ class MergeEntity:
         before = existing(before, self.entity_id)
         fragment = self.fragment
         draft = Draft(before, stamp)
-        merge_attributes(draft, fragment.attrs, observed_at=self.observed_at, lang=self.lang)
+        merge_attributes(draft, fragment, observed_at=self.observed_at, lang=self.lang)
         return draft.change(
             types=joined(before.types, fragment.types),
             scope=fragment.scope,
             expires_at=fragment.expires_at,
+            drops_expiry=fragment.drops_expiry,
         )
 
 

@@ -7,42 +7,50 @@ sub-attributes are merged instance by instance, by datasetId.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from conurb.model.entity import NULL, VALUE_MEMBER, Attributes, Instance
-from conurb.model.operations.state import Draft, is_null
+from conurb.errors import BadRequestDataError
+from conurb.model.entity import NULL, VALUE_MEMBER, Instance
+from conurb.model.nulls import is_null
+from conurb.model.operations.state import Draft
+
+if TYPE_CHECKING:
+    from conurb.model.parse import Fragment
 
 _DEEP: Final = frozenset({"Property", "JsonProperty", "LanguageProperty"})
 """Kinds whose value is merged member by member; that of every other kind is replaced."""
 
 
 def merge_attributes(
-    draft: Draft, patch: Attributes, *, observed_at: str | None = None, lang: str | None = None
+    draft: Draft, fragment: Fragment, *, observed_at: str | None = None, lang: str | None = None
 ) -> None:
     """Merge the attributes of a fragment into a draft.
 
     A null takes the instance of its datasetId away; an instance that isn't there is appended
-    without the nulls in it. `observed_at` and `lang` are those of `MergeEntity`.
+    without the nulls in it. `observed_at` and `lang` are those of `MergeEntity`. Raises
+    BadRequestDataError when an instance that isn't there comes without a value.
     """
-    for attribute, instances in patch.items():
+    for attribute, instances in fragment.attrs.items():
         for instance in instances:
             dataset = instance.get("datasetId")
             old = draft.find(attribute, dataset)
             if is_null(instance):
                 draft.remove(attribute, dataset)
             elif old is None:
-                draft.put(attribute, _without_nulls(instance))
+                draft.put(attribute, _appendable(attribute, instance))
             else:
-                if observed_at and "observedAt" in old and "observedAt" not in instance:
-                    instance = {**instance, "observedAt": observed_at}  # noqa: PLW2901
-                draft.put(attribute, merge_instance(old, instance, lang=lang))
+                patch = instance
+                if attribute in fragment.bare:
+                    patch = {key: value for key, value in instance.items() if key != "type"}
+                if observed_at and "observedAt" in old and "observedAt" not in patch:
+                    patch = {**patch, "observedAt": observed_at}
+                draft.put(attribute, merge_instance(old, patch, lang=lang))
 
 
 def merge_instance(old: Instance, patch: Instance, *, lang: str | None = None) -> Instance:
     """Merge one instance into another; what the patch leaves out stays.
 
-    A patch without an explicit type (`conurb.model.parse.IMPLIED`) is understood as of the type
-    that is there.
+    A patch without a type is understood as of the type that is there.
     """
     patch = as_kind(patch, old["type"], lang=lang)
     kind = patch["type"]
@@ -57,7 +65,7 @@ def merge_instance(old: Instance, patch: Instance, *, lang: str | None = None) -
                 merge_json(merged.get(key), value) if kind in _DEEP else _json_without_nulls(value)
             )
         elif ":" in key:
-            instances = _merge_instances(merged.get(key, ()), value)
+            instances = _merge_instances(key, merged.get(key, ()), value)
             if instances:
                 merged[key] = instances
             else:
@@ -105,7 +113,9 @@ def as_kind(patch: Instance, kind: str, *, lang: str | None = None) -> Instance:
     return typed
 
 
-def _merge_instances(old: Sequence[Instance], patch: Sequence[Instance]) -> list[Instance]:
+def _merge_instances(
+    attribute: str, old: Sequence[Instance], patch: Sequence[Instance]
+) -> list[Instance]:
     """Merge the instances of a sub-attribute."""
     merged = {one.get("datasetId"): one for one in old}
     for instance in patch:
@@ -114,10 +124,19 @@ def _merge_instances(old: Sequence[Instance], patch: Sequence[Instance]) -> list
         if is_null(instance):
             merged.pop(dataset, None)
         elif present is None:
-            merged[dataset] = _without_nulls(instance)
+            merged[dataset] = _appendable(attribute, instance)
         else:
             merged[dataset] = merge_instance(present, instance)
     return sorted(merged.values(), key=lambda one: one.get("datasetId") or "")
+
+
+def _appendable(attribute: str, instance: Instance) -> Instance:
+    kind = instance.get("type")
+    if kind is None or VALUE_MEMBER[kind] not in instance:
+        raise BadRequestDataError(
+            f"{attribute}: it isn't there yet, so it can't be merged without its value"
+        )
+    return _without_nulls(instance)
 
 
 def _without_nulls(instance: Instance) -> Instance:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from conurb.model.changes import Change, Removed, Written
-from conurb.model.entity import NULL, VALUE_MEMBER, Attributes, Entity, Instance, sub_attributes
+from conurb.model.entity import Attributes, Entity, Instance, sub_attributes
 from conurb.model.time import fixed
 
 
@@ -68,10 +68,13 @@ class Draft:
         types: tuple[str, ...] | None = None,
         scope: tuple[str, ...] | None = None,
         expires_at: int | None = None,
+        drops_expiry: bool = False,
         result: Any = None,
     ) -> Change:
         """Give the change; what isn't given stays as it was before."""
         before = self._before
+        if expires_at is None and not drops_expiry:
+            expires_at = before.expires_at
         after = Entity(
             before.id,
             before.types if types is None else types,
@@ -79,7 +82,7 @@ class Draft:
             before.scope if scope is None else scope,
             before.created_at,
             self._stamp,
-            before.expires_at if expires_at is None else expires_at,
+            expires_at,
         )
         change = Change(before, after, self._written, self._removed, result=result)
         if change.kind is None and after.expires_at == before.expires_at:
@@ -140,13 +143,6 @@ def stamped(instance: Instance, now: str, old: Instance | None) -> Instance:
             for sub in subs
         ]
     return stored
-
-
-def is_null(instance: Instance) -> bool:
-    """Whether an instance of a fragment says 'delete this' (clauses 5.5.4, 5.5.8)."""
-    kind = instance.get("type", "Property")
-    value = instance.get(VALUE_MEMBER[kind])
-    return value in (NULL, [NULL], {"@none": NULL})
 
 
 def joined(present: tuple[str, ...], added: Iterable[str]) -> tuple[str, ...]:
