@@ -75,6 +75,9 @@ class JournalRow:
     touched: dict[str, dict[str | None, TouchKind]]
     before: Attributes
     after: Entity | None
+    scope: tuple[str, ...]
+    created_us: int
+    modified_us: int
 
 
 @dataclass(slots=True)
@@ -151,8 +154,15 @@ class Ledger:
             failure = InvariantError(f"{type(operation).__name__} failed: {error!r}")
             failure.__cause__ = error
             return failure
-        _Entry(self, operation.entity_id, change, stamp).enter(expired)
+        self._enter(entity_id, change, stamp)
         return change
+
+    def _entity(self, entity_id: str) -> Entity | None:
+        held = self.held.get(entity_id)
+        return held.entity if held is not None else None
+
+    def _enter(self, entity_id: str, change: Change, stamp: int) -> None:
+        _Entry(self, entity_id, change, stamp).enter()
 
     def savepoint(self, entity_ids: Sequence[str]) -> dict[str, Held | None]:
         """Remember what is held of objects, before operations that are all or nothing."""
@@ -210,18 +220,17 @@ class _Entry:
         self._stamp = stamp
         self._numbers = 0
 
-    def enter(self, expired: Entity | None) -> None:
+    def enter(self) -> None:
         """Turn the change into rows, and the state it leaves into what is held."""
         change, ledger = self._change, self._ledger
         nothing = not (change.superseded or change.corrected or change.erase)
         if nothing and (change.kind is None and not self._life_changed()):
             return
-        if expired is not None:
-            self._bury(expired, at_us=expired.expires_at or self._stamp)
         if change.erase:
             self._erase()
         if change.after is None and change.before is not None and not change.erase:
-            self._bury(change.before, at_us=self._stamp)
+            for attribute, instance in change.before.iter_instances():
+                self._remove(attribute, instance.get("datasetId"))
             self._insert(HEAD, None, self._stamp, None)
         else:
             self._enter_instances()
@@ -245,17 +254,13 @@ class _Entry:
         ledger._unstored.add(self._id)
         rows.state[self._id] = None
 
-    def _bury(self, entity: Entity, *, at_us: int) -> None:
-        for attribute, instance in entity.iter_instances():
-            self._remove(attribute, instance.get("datasetId"), at_us)
-
-    def _remove(self, attribute: str, dataset: str | None, at_us: int) -> None:
+    def _remove(self, attribute: str, dataset: str | None) -> None:
         key = (self._id, attribute, dataset)
         for row in self._ledger._by_key.get(key, ()):
-            if row.at_us > at_us and row.superseded_us is None:
+            if row.at_us > self._stamp and row.superseded_us is None:
                 row.superseded_us = self._stamp
-        self._rows.superseded_after.append((key, at_us, self._stamp))
-        self._insert(attribute, dataset, at_us, None)
+        self._rows.superseded_after.append((key, self._stamp, self._stamp))
+        self._insert(attribute, dataset, self._stamp, None)
 
     def _enter_instances(self) -> None:
         change = self._change
@@ -273,7 +278,7 @@ class _Entry:
                 item.attribute, item.dataset, item.at_us, item.instance, number=item.number
             )
         for removed in change.removed:
-            self._remove(removed.attribute, removed.dataset, self._stamp)
+            self._remove(removed.attribute, removed.dataset)
         for written in change.written:
             self._write(written.attribute, written.instance, new=written.new)
 
@@ -394,6 +399,9 @@ class _Entry:
                 touched,
                 before,
                 change.after,
+                entity.scope if entity is not None else (),
+                entity.created_at if entity is not None else 0,
+                entity.modified_at if entity is not None else 0,
             )
         )
 
