@@ -124,10 +124,9 @@ class Ledger:
     missing there has never existed).
     """
 
-    def __init__(self, stamps: Stamps, *, now_us: int) -> None:
+    def __init__(self, stamps: Stamps) -> None:
         self.held: dict[str, Held] = {}
         self._stamps = stamps
-        self._now_us = now_us
         self._rows = Rows()
         self._by_key: dict[Key, list[Row]] = {}
         self._seen: set[Key] = set()
@@ -139,13 +138,13 @@ class Ledger:
 
     def decide(self, operation: Operation, history: Sequence[HistoryInstance] = ()) -> Outcome:
         """Apply one operation to what the ledger holds; give its change, or why there is none."""
+        entity_id = operation.entity_id
         stamp = self._stamps.take()
-        held = self.held.get(operation.entity_id)
-        entity = held.entity if held is not None else None
-        expired = None
+        entity = self._entity(entity_id)
         expires = entity.expires_at if entity is not None else None
         if expires is not None and expires <= stamp and not isinstance(operation, Expire):
-            entity, expired = None, entity
+            self._enter(entity_id, Expire(entity_id).apply(entity, stamp, ()), stamp)
+            entity, stamp = None, self._stamps.take()
         try:
             change = operation.apply(entity, stamp, history)
         except ConurbError as error:
