@@ -35,7 +35,6 @@ from conurb.model.context import (
     CORE_CONTEXT_URL,
     Terms,
     compile_context,
-    core_context,
     core_terms,
     is_core_url,
 )
@@ -367,11 +366,6 @@ class Contexts:
 def local_id(url: str) -> str:
     """Give the local id of a cached @context: the same for the same URL on every node."""
     return f"urn:ngsi-ld:Context:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
-
-
-def core_document() -> Mapping[str, Any]:
-    """Give the core @context's document."""
-    return core_context()
 
 
 def read_catalogue(file: Path) -> dict[str, Path]:

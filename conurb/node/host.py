@@ -58,7 +58,8 @@ class Host:
         self.contexts = contexts
         self.bounds = bounds or Bounds()
         self._shelf = shelf
-        self._clock = clock
+        self.clock = clock
+        self.started_us = clock()
         self._prepare = prepare
         self._nodes: dict[str | None, Node] = {}
         self._known: set[str] = set()
@@ -104,7 +105,7 @@ class Host:
                 tenant=tenant,
                 store=self._shelf.store(tenant),
                 contexts=self.contexts,
-                clock=self._clock,
+                clock=self.clock,
                 bounds=self.bounds,
             )
             self._prepare(node)
@@ -113,6 +114,10 @@ class Host:
             if tenant is not None:
                 self._known.add(tenant)
             return node
+
+    def alias(self, tenant: str | None = None) -> str:
+        """Give the name under which a tenant is known in a Via header (clauses 4.14, 5.2.40)."""
+        return self.id if tenant is None else f"{self.id}.{tenant}"
 
     def list_tenants(self) -> list[str]:
         """List the tenants that exist, without the default one."""

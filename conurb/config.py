@@ -1,0 +1,191 @@
+"""Settings of one process: one TOML file and `CONURB_*` variables, checked at start, passed in.
+
+Everything that an operator may choose is a field of `Settings`, typed and with its default. The
+TOML file has the same names as the fields; an environment variable `CONURB_` plus the name in
+capitals goes before it, and what is given on the command line before both. Nothing else in
+Conurb reads the environment. Stands on `conurb.errors` alone.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from conurb.errors import ConfigError
+
+PREFIX: Final = "CONURB_"
+_MIB: Final = 1024 * 1024
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off"})
+PORT_MAX: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an operator may choose, with defaults that suit one node on one's own machine.
+
+    `store` is a path or URL as `conurb.store.engines.open_store` takes it. `contexts` names a
+    catalogue of preloaded @contexts (JSON: URL to file). `public_url` is where others reach this
+    process, without a path; without it, answers name the address that the request came to.
+    `outbound` is the allow-list of `conurb.access.outbound`: where the process may send to;
+    `fetch_contexts` says whether an unknown @context may be fetched from them at all.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    store: str = "conurb.sqlite"
+    data_folder: Path = Path("conurb-data")
+    contexts: Path | None = None
+    node_id: str = "node"
+    public_url: str | None = None
+
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tokens: Path | None = None
+    insecure_open: bool = False
+
+    outbound: tuple[str, ...] = ("loopback",)
+    fetch_contexts: bool = False
+    context_timeout_s: float = 5.0
+    context_bytes_max: int = 4 * _MIB
+    context_lifetime_s: int = 86_400
+    contexts_max: int = 512
+
+    body_bytes_max: int = 64 * _MIB
+    body_depth_max: int = 128
+    batch_max: int = 10_000
+    page_default: int = 20
+    page_max: int = 1000
+    offset_max: int = 10_000_000
+    query_text_max: int = 16_384
+    body_inline_bytes_max: int = 65_536
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= PORT_MAX:
+            raise ConfigError(f"port: {self.port} is not between 0 and {PORT_MAX}")
+        for name in (
+            "body_bytes_max",
+            "body_depth_max",
+            "batch_max",
+            "page_default",
+            "page_max",
+            "contexts_max",
+            "context_bytes_max",
+            "query_text_max",
+        ):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: {getattr(self, name)} is not at least 1")
+        if self.page_default > self.page_max:
+            raise ConfigError(
+                f"page_default: {self.page_default} is over page_max, {self.page_max}"
+            )
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ConfigError("tls_certificate and tls_key go together: one of them is missing")
+        for name in ("contexts", "tls_certificate", "tls_key", "tokens"):
+            path = getattr(self, name)
+            if name != "tokens" and path is not None and not path.is_file():
+                raise ConfigError(f"{name}: there is no file {path}")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the process listens to its own machine alone."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def load_settings(
+    file: Path | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read settings from a TOML file, the environment and what was given on the command line.
+
+    `overrides` of None count as not given. Raises ConfigError, naming the setting, its value and
+    where it stood, for an unknown name, a value of the wrong type, or one out of bounds.
+    """
+    values: dict[str, Any] = {}
+    if file is not None:
+        values.update(_from_toml(file))
+    values.update(_from_environ(os.environ if environ is None else environ))
+    values.update({k: v for k, v in (overrides or {}).items() if v is not None})
+    return Settings(**{name: _typed(name, value) for name, value in values.items()})
+
+
+_TYPES: Final[dict[str, str]] = {field.name: str(field.type) for field in fields(Settings)}
+
+
+def _from_toml(file: Path) -> dict[str, Any]:
+    try:
+        document = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+    for name in document:
+        if name not in _TYPES:
+            raise ConfigError(f"{file}: there is no setting {name!r}; settings: {_names()}")
+    return document
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: environ[PREFIX + name.upper()]
+        for name in _TYPES
+        if environ.get(PREFIX + name.upper(), "") != ""
+    }
+
+
+def _typed(name: str, value: Any) -> Any:
+    """Turn what a file, a variable or a flag gave into the type of the setting."""
+    kind = _TYPES.get(name)
+    if kind is None:
+        raise ConfigError(f"there is no setting {name!r}; settings: {_names()}")
+    try:
+        if kind == "bool":
+            return value if isinstance(value, bool) else _flag(str(value))
+        if kind == "int":
+            return _whole(value)
+        if kind == "float":
+            return float(value)
+        if kind.startswith("Path"):
+            return Path(value).expanduser()
+        if kind.startswith("tuple"):
+            items = value.split(",") if isinstance(value, str) else value
+            return tuple(str(item).strip() for item in items if str(item).strip())
+        return str(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{name}: {value!r} is not {_wanted(kind)}") from error
+
+
+def _flag(text: str) -> bool:
+    lowered = text.lower()
+    if lowered in _TRUE:
+        return True
+    if lowered in _FALSE:
+        return False
+    raise ValueError(text)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError(value)
+    return int(value)
+
+
+def _wanted(kind: str) -> str:
+    words = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+    return words.get(kind, "a list of texts" if kind.startswith("tuple") else "a path")
+
+
+def _names() -> str:
+    return ", ".join(sorted(_TYPES))

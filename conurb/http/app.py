@@ -1,0 +1,88 @@
+"""The HTTP application of a process: every module's routes, one router, one shell.
+
+A module of handlers joins by one line in `MODULES`; it has a function `routes()` that gives its
+`Route`s. The OpenAPI document is made from the same routes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.applications import Starlette
+from starlette.routing import Router as Shell
+
+from conurb.http.dispatch import Dispatcher
+from conurb.http.metrics import Metrics
+from conurb.http.routing import Route, Router
+
+if TYPE_CHECKING:
+    from conurb.config import Settings
+    from conurb.http.auth import TokenBook
+    from conurb.node.host import Host
+
+MODULES: Final = (
+    "entities",
+    "attributes",
+    "batch",
+    "discovery",
+    "contexts",
+    "identity",
+    "health",
+    "openapi",
+)
+"""The modules of `conurb.http` that have routes."""
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+
+
+def all_routes() -> tuple[Route, ...]:
+    """Give the routes of every module."""
+    return tuple(
+        route for name in MODULES for route in import_module(f"conurb.http.{name}").routes()
+    )
+
+
+def build_app(
+    host: Host,
+    settings: Settings,
+    *,
+    tokens: TokenBook | None = None,
+    lifespan: Lifespan | None = None,
+) -> Starlette:
+    """Build the application that serves a host's nodes.
+
+    Without `tokens` it is open to everybody who can reach it. `lifespan` runs around it.
+    """
+    metrics = Metrics()
+    router = Router(all_routes())
+    app = Starlette(lifespan=lifespan or _nothing)
+    app.state.host = host
+    app.state.metrics = metrics
+    app.state.routes = router.routes
+    dispatcher = Dispatcher(
+        router, host=host, settings=settings, tokens=tokens, metrics=metrics
+    )
+    app.router = _Shell(dispatcher, lifespan=lifespan or _nothing)
+    return app
+
+
+class _Shell(Shell):
+    """Starlette's router with its own lifespan, and our dispatcher for every request."""
+
+    def __init__(self, dispatcher: Dispatcher, *, lifespan: Lifespan) -> None:
+        super().__init__(lifespan=lifespan)
+        self._dispatcher = dispatcher
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await self._dispatcher(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+@asynccontextmanager
+async def _nothing(_app: Any) -> AsyncIterator[None]:
+    yield

@@ -1,0 +1,134 @@
+"""From an ASGI request to a handler and back: one pass, no middleware between.
+
+Every request goes the same way: find the route, judge its preconditions, name the caller, run the
+handler, turn whatever went wrong into its problem document, send, count. A request that fails
+anywhere has changed nothing, because a handler's write is one transaction.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from conurb.errors import (
+    InvalidRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from conurb.http.auth import TokenBook, caller_of
+from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
+from conurb.http.metrics import UNROUTED, Metrics
+from conurb.http.problems import problem_bytes
+from conurb.http.routing import Router, raw_path
+
+if TYPE_CHECKING:
+    from conurb.config import Settings
+    from conurb.node.host import Host
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+TENANT_HEADER: Final = b"ngsild-tenant"
+BODYLESS: Final = frozenset({204, 304})
+NO_BODY: Final = b""
+
+log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """The ASGI application beneath Starlette's shell: routes in, answers out."""
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        host: Host,
+        settings: Settings,
+        tokens: TokenBook | None,
+        metrics: Metrics,
+    ) -> None:
+        self._router = router
+        self._host = host
+        self._settings = settings
+        self._tokens = tokens
+        self._metrics = metrics
+
+    async def __call__(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Answer one HTTP request."""
+        started = perf_counter()
+        headers = _headers(scope["headers"])
+        exchange = Exchange(
+            scope, receive, host=self._host, settings=self._settings, headers=headers
+        )
+        operation = UNROUTED
+        try:
+            method = "GET" if exchange.method == "HEAD" else exchange.method
+            found = self._router.find(method, raw_path(scope))
+            route = found.route
+            if route is None:
+                answer = _unrouted(exchange, found.allowed)
+            else:
+                operation = route.operation
+                exchange.enter(route, found.args)
+                exchange.identify(
+                    caller_of(
+                        headers.get(b"authorization"),
+                        self._tokens,
+                        tenant=exchange.tenant,
+                        open_to_all=route.open_to_all,
+                    )
+                )
+                answer = await route.handler(exchange)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets an answer)
+            answer = answer_to(error)
+        tenant = headers.get(TENANT_HEADER)
+        if tenant is not None:
+            answer.headers.append((TENANT_HEADER, tenant))
+        await _send(send, answer, bodyless=exchange.method == "HEAD")
+        self._metrics.count(operation, answer.status, perf_counter() - started)
+
+
+def answer_to(error: Exception) -> Answer:
+    """Answer with an error's problem document (6.3.3)."""
+    if isinstance(error, RecursionError):
+        error = InvalidRequestError("the request is nested too deep")
+    status, body = problem_bytes(error)
+    headers: list[Header] = [JSON_HEADER] if body else []
+    if isinstance(error, UnauthenticatedError):
+        headers.append((b"www-authenticate", b"Bearer"))
+    return Answer(status, body, headers)
+
+
+def _unrouted(exchange: Exchange, allowed: tuple[str, ...]) -> Answer:
+    path = exchange.scope["path"]
+    if not allowed:
+        return answer_to(NotFoundError(f"there is nothing at {path}"))
+    methods = ", ".join(sorted(allowed))
+    answer = answer_to(
+        MethodNotAllowedError(f"{exchange.method} isn't possible on {path}; possible: {methods}")
+    )
+    answer.headers.append((b"allow", methods.encode()))
+    return answer
+
+
+def _headers(pairs: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Index the headers by name; several of one name are joined, as RFC 9110 (5.3) allows."""
+    headers = dict(pairs)
+    if len(headers) == len(pairs):
+        return headers
+    joined: dict[bytes, bytes] = {}
+    for name, value in pairs:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
+
+
+async def _send(send: Send, answer: Answer, *, bodyless: bool) -> None:
+    headers = answer.headers
+    if answer.status not in BODYLESS:
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": NO_BODY if bodyless else answer.body})

@@ -1,0 +1,344 @@
+"""One request and its answer, as the handlers see them.
+
+An `Exchange` reads a request in the order in which the standard wants it judged (6.3.4): length,
+media types, parameters, caller, tenant, body, @context. It reads lazily, so that a handler pays for
+what it uses. An `Answer` is bytes and headers, ready to send.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import orjson
+
+from conurb.access.caller import Caller
+from conurb.errors import (
+    BadRequestDataError,
+    InvalidRequestError,
+    LengthRequiredError,
+    TooLargeError,
+)
+from conurb.http.negotiation import (
+    NO_PREFERENCES,
+    Preferences,
+    body_context,
+    choose_media,
+    content_media,
+    context_link,
+    link_context,
+    preferences,
+)
+from conurb.http.params import NONE, Params, read_params
+from conurb.http.routing import GEO_JSON, JSON, JSON_LD, Route
+
+if TYPE_CHECKING:
+    from conurb.config import Settings
+    from conurb.model.context import Terms
+    from conurb.node.contexts import Contexts
+    from conurb.node.host import Host
+    from conurb.node.node import Node
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Header = tuple[bytes, bytes]
+
+BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
+JSON_HEADER: Final[Header] = (b"content-type", JSON.encode())
+MEDIA_HEADERS: Final[dict[str, Header]] = {
+    media: (b"content-type", media.encode()) for media in (JSON, JSON_LD, GEO_JSON)
+}
+VIA_MAX: Final = 64
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
+
+
+@dataclass(slots=True)
+class Answer:
+    """What is sent back: status, body and headers (without content-length, which is added)."""
+
+    status: int
+    body: bytes = b""
+    headers: list[Header] = field(default_factory=list)
+
+
+class Exchange:
+    """One request on its way through a handler."""
+
+    __slots__ = (
+        "args",
+        "caller",
+        "headers",
+        "host",
+        "media",
+        "method",
+        "params",
+        "route",
+        "scope",
+        "settings",
+        "tenant",
+        "_node",
+        "_receive",
+    )
+
+    def __init__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        *,
+        host: Host,
+        settings: Settings,
+        headers: dict[bytes, bytes],
+    ) -> None:
+        self.scope = scope
+        self.host = host
+        self.settings = settings
+        self.headers = headers
+        self.method: str = scope["method"]
+        self.args: dict[str, str] = {}
+        self.params: Params = NONE
+        self.media = JSON
+        self._receive = receive
+        self._node: Node | None = None
+        self.route: Route
+        self.caller: Caller
+        tenant = headers.get(b"ngsild-tenant")
+        self.tenant: str | None = tenant.decode("latin-1").strip() or None if tenant else None
+
+    def enter(self, route: Route, args: dict[str, str]) -> None:
+        """Check the preconditions of an operation (6.3.4) and read its parameters."""
+        self.route, self.args = route, args
+        if self.method in BODY_METHODS:
+            self._check_length()
+            if route.body is not None:
+                content_media(self.headers.get(b"content-type"), self.method)
+        accept = self.headers.get(b"accept")
+        if accept is not None and route.accepts and accept != b"*/*":
+            self.media = choose_media(accept, route.accepts)
+        elif route.accepts:
+            self.media = route.accepts[0]
+        query = self.scope["query_string"]
+        if query:
+            self.params = read_params(
+                query, route.params, text_max=self.settings.query_text_max
+            )
+
+    def identify(self, caller: Caller) -> None:
+        """Take the caller that was made out of the request, with the nodes it has passed."""
+        via = self.headers.get(b"via")
+        if via is not None:
+            passed = tuple(_via_names(via.decode("latin-1")))
+            if len(passed) > VIA_MAX:
+                raise InvalidRequestError(f"Via names {len(passed)} nodes, over {VIA_MAX}")
+            caller = replace(caller, via=passed)
+        self.caller = caller
+
+    def _check_length(self) -> None:
+        length = self.headers.get(b"content-length")
+        if length is None:
+            raise LengthRequiredError("Content-Length is missing")
+        bound = self.settings.body_bytes_max
+        if not length.isdigit() or len(length) > len(str(bound)) or int(length) > bound:
+            raise TooLargeError(
+                f"the body has {length.decode('latin-1')} bytes; this node takes {bound}"
+            )
+
+    # ── what the handler asks for ─────────────────────────────────────────────────────────────
+
+    @property
+    def contexts(self) -> Contexts:
+        """Give the @contexts that the process knows."""
+        return self.host.contexts
+
+    async def node(self) -> Node:
+        """Give the node of the request's tenant.
+
+        Raises NonexistentTenantError unless the operation creates tenants (5.5.10).
+        """
+        if self._node is None:
+            self._node = await self.host.node(self.tenant, create=self.route.makes_tenant)
+        return self._node
+
+    async def body(self) -> bytes:
+        """Read the whole body, within the bound."""
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+        chunks, size = [body], len(body)
+        while message.get("more_body", False):
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise InvalidRequestError("the connection closed before the body was complete")
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > self.settings.body_bytes_max:
+                raise TooLargeError(
+                    f"the body has over {self.settings.body_bytes_max} bytes, the bound here"
+                )
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def json(self) -> Any:
+        """Read the body as JSON; raise InvalidRequestError when it isn't, or is nested too deep."""
+        return read_json(await self.body(), depth_max=self.settings.body_depth_max)
+
+    @property
+    def is_ld(self) -> bool:
+        """Whether the body brings its own @context (6.3.5)."""
+        return content_media(self.headers.get(b"content-type"), self.method) is JSON_LD
+
+    async def link_terms(self) -> Terms:
+        """Give the terms of the @context that the Link header names, or of the core @context."""
+        link = self.headers.get(b"link")
+        return await self.contexts.terms(None if link is None else link_context(link))
+
+    async def document_terms(self, document: Any) -> Terms:
+        """Give the terms for one document of the body, by the rules of 6.3.5.
+
+        Raises BadRequestDataError when body and Link header mix, or a JSON-LD body has none.
+        """
+        has_context = isinstance(document, dict) and "@context" in document
+        if not self.is_ld:
+            if has_context:
+                raise BadRequestDataError(
+                    f"@context: with Content-Type {JSON} it comes by the Link header, "
+                    "not in the body"
+                )
+            return await self.link_terms()
+        link = self.headers.get(b"link")
+        if link is not None and link_context(link) is not None:
+            raise BadRequestDataError(
+                f"with Content-Type {JSON_LD} the @context is in the body; "
+                "the Link header may not name one too"
+            )
+        if not has_context:
+            raise BadRequestDataError(f"@context: it is missing from a body of {JSON_LD}")
+        return await self.contexts.terms(document["@context"])
+
+    @property
+    def preferences(self) -> Preferences:
+        """Give what the Prefer header asks for."""
+        prefer = self.headers.get(b"prefer")
+        return NO_PREFERENCES if prefer is None else preferences(prefer)
+
+    @property
+    def base_url(self) -> str:
+        """Give where others reach this process, without a path."""
+        if self.settings.public_url is not None:
+            return self.settings.public_url.rstrip("/")
+        authority = self.headers.get(b"host")
+        if authority is None:
+            return f"http://{self.settings.host}:{self.settings.port}"
+        return f"{self.scope.get('scheme', 'http')}://{authority.decode('latin-1')}"
+
+    # ── answers ───────────────────────────────────────────────────────────────────────────────
+
+    async def give(
+        self, document: Any, terms: Terms, *, status: int = 200, headers: list[Header] | None = None
+    ) -> Answer:
+        """Answer with a document in the media type that was negotiated, with its @context.
+
+        The @context is a Link header for JSON, and a member of the body for JSON-LD and GeoJSON
+        (6.3.6).
+        """
+        sent = [MEDIA_HEADERS[self.media], *(headers or ())]
+        if self._context_in_body():
+            context = body_context(terms.source)
+            items = document if isinstance(document, list) else (document,)
+            for item in items:
+                if isinstance(item, dict):
+                    item["@context"] = context
+        else:
+            sent.append((b"link", context_link(await self._context_url(terms))))
+        wanted = self.preferences.version
+        if wanted is not None:
+            sent.append((b"preference-applied", b"ngsi-ld=" + wanted.encode()))
+        return Answer(status, orjson.dumps(document), sent)
+
+    def _context_in_body(self) -> bool:
+        if self.media == GEO_JSON:
+            return self.preferences.context_in_body
+        return self.media == JSON_LD
+
+    async def _context_url(self, terms: Terms) -> str:
+        if isinstance(terms.source, str):
+            return terms.source
+        if terms.source is None:
+            return self.contexts.core_url
+        return await self.contexts.implicit_url(terms.source, base_url=self.base_url)
+
+
+def created(path: str, *segments: str, headers: list[Header] | None = None) -> Answer:
+    """Answer 201 with the location of what was created."""
+    location = "/".join((path, *(quote(segment, safe=":@!$&'()*+,;=~-._") for segment in segments)))
+    return Answer(201, b"", [(b"location", location.encode("ascii")), *(headers or ())])
+
+
+def no_content() -> Answer:
+    """Answer 204."""
+    return Answer(204)
+
+
+def give_json(document: Any, *, status: int = 200, headers: list[Header] | None = None) -> Answer:
+    """Answer with plain JSON that has no @context (a 207, a list of URLs ...)."""
+    return Answer(status, orjson.dumps(document), [JSON_HEADER, *(headers or ())])
+
+
+def read_json(body: bytes, *, depth_max: int) -> Any:
+    """Read JSON strictly: no NaN, no NUL characters, nested no deeper than `depth_max`.
+
+    Raises InvalidRequestError saying where it breaks.
+    """
+    if not body:
+        raise InvalidRequestError("the body is empty; JSON was expected")
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(f"the body is not JSON: {error}") from error
+    if b"\\u0000" in body and _NUL.search(body):
+        raise InvalidRequestError("the body has a NUL character, which no value may have")
+    if body.count(b"{") + body.count(b"[") > depth_max and _is_deep(body, document, depth_max):
+        raise InvalidRequestError(f"the body is nested deeper than {depth_max} levels")
+    return document
+
+
+def _is_deep(body: bytes, document: Any, depth_max: int) -> bool:
+    """Whether a document is nested deeper than the bound.
+
+    Brackets alone, innermost pairs removed again and again, vanish after removing at most two
+    levels a round; that costs microseconds where a walk costs milliseconds. Brackets inside of
+    texts may spoil it, then the walk decides.
+    """
+    brackets = body.translate(None, _NOT_BRACKETS)
+    for _ in range(depth_max // 2):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return False
+    return _walk_is_deep(document, depth_max)
+
+
+def _walk_is_deep(document: Any, depth_max: int) -> bool:
+    level = [document]
+    for _ in range(depth_max):
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _via_names(text: str) -> list[str]:
+    """Take the names out of a Via header: `1.1 alias, 1.1 other (comment)` (RFC 7230, 5.7.1)."""
+    names = []
+    for part in text.split(","):
+        words = part.split()
+        if words:
+            names.append(words[1] if len(words) > 1 else words[0])
+    return names
