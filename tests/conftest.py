@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.services.postgres", "tests.services.mosquitto"]
+pytest_plugins = ["tests.services.postgres", "tests.services.mosquitto", "tests.services.region"]

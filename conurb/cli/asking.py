@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-from conurb.client.connection import Connection
+from conurb.client.connection import Connection, connect
 from conurb.errors import InvalidRequestError
 from conurb.model.vocabulary import CONTEXT_URL
 
-DEFAULT_URL: Final = "http://127.0.0.1:8080"
 NODE_GROUP: Final = Group("Which node", sort_key=90)
 FORM_GROUP: Final = Group("Output", sort_key=91)
 
@@ -36,12 +34,7 @@ class NodeOptions:
 
     def connect(self) -> Connection:
         """Open the connection that the options describe."""
-        return Connection(
-            self.url or os.environ.get("CONURB_URL") or DEFAULT_URL,
-            tenant=self.tenant,
-            token=self.token or os.environ.get("CONURB_TOKEN"),
-            context=self.context,
-        )
+        return connect(self.url, tenant=self.tenant, token=self.token, context=self.context)
 
 
 @Parameter(name="*", group=FORM_GROUP)

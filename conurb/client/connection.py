@@ -7,6 +7,7 @@ through ASGI, without a socket.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 API: Final = "/ngsi-ld/v1"
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
 PAGE_SIZE: Final = 1000
 TIMEOUT_S: Final = 60.0
 _ERRORS: Final[dict[int, type[ConurbError]]] = {
@@ -239,7 +241,7 @@ class Connection:
 
 
 def connect(
-    target: str = "http://127.0.0.1:8080",
+    target: str | None = None,
     *,
     tenant: str | None = None,
     token: str | None = None,
@@ -247,9 +249,15 @@ def connect(
 ) -> Connection:
     """Connect to a node by its URL, or open a store by its path or database URL.
 
+    Without a target it is `CONURB_URL`, else the local node; without a token, `CONURB_TOKEN`.
     Raises UnavailableError when nothing answers there, at the first question.
     """
-    return Connection(target, tenant=tenant, token=token, context=context)
+    return Connection(
+        target or os.environ.get("CONURB_URL") or DEFAULT_URL,
+        tenant=tenant,
+        token=token or os.environ.get("CONURB_TOKEN"),
+        context=context,
+    )
 
 
 def batch_errors(response: httpx.Response) -> list[Document]:
