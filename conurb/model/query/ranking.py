@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from conurb.model import geometry
 from conurb.model.entity import VALUE_MEMBER, Entity, Instance
-from conurb.model.query.match import ENTITY_TIMES, INSTANCE_TEXTS, INSTANCE_TIMES, reference
+from conurb.model.query.match import reference
+from conurb.model.query.targets import ENTITY_TIMES, INSTANCE_TEXTS, INSTANCE_TIMES
 from conurb.model.query.tree import AttributePath, OrderBy
 from conurb.model.time import fixed
 
