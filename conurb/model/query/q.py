@@ -96,6 +96,20 @@ def parse_q(text: str, terms: Terms, *, expand_values: Iterable[str] = ()) -> Co
     return condition
 
 
+def parse_path(text: str, terms: Terms, *, name: str) -> AttributePath:
+    """Read an attribute path on its own, such as `address[city]`; `name` is the parameter's.
+
+    Raises BadRequestDataError with the position, TooComplexQueryError over the bounds.
+    """
+    if len(text) > Q_LENGTH_MAX:
+        raise TooComplexQueryError(f"{name} has {len(text)} characters; at most {Q_LENGTH_MAX}")
+    parser = _Parser(text, terms, frozenset(), name=name)
+    path = parser.path()
+    if parser.at < len(text):
+        raise parser.fail("expected the end of the path")
+    return path
+
+
 def iter_paths(condition: Condition) -> Iterator[AttributePath]:
     """Stream the paths that a condition speaks of."""
     if isinstance(condition, And | Or):
@@ -130,7 +144,8 @@ def is_term(text: str) -> bool:
 class _Parser:
     """Reads q by recursive descent over its characters; `at` is where it is."""
 
-    def __init__(self, text: str, terms: Terms, expand: frozenset[str]) -> None:
+    def __init__(self, text: str, terms: Terms, expand: frozenset[str], *, name: str = "q") -> None:
+        self.parameter = name
         self.text = text
         self.terms = terms
         self.expand = expand
@@ -141,10 +156,12 @@ class _Parser:
     def fail(self, reason: str) -> BadRequestDataError:
         rest = self.text[self.at : self.at + 30]
         where = f"at {rest!r}" if rest else "at the end"
-        return BadRequestDataError(f"q, position {self.at} {where}: {reason}")
+        return BadRequestDataError(f"{self.parameter}, position {self.at} {where}: {reason}")
 
     def too_complex(self, what: str, bound: int) -> TooComplexQueryError:
-        return TooComplexQueryError(f"q, position {self.at}: more than {bound} {what}")
+        return TooComplexQueryError(
+            f"{self.parameter}, position {self.at}: more than {bound} {what}"
+        )
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]
