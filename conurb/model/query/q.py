@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, get_args
 
 from conurb.errors import BadRequestDataError, TooComplexQueryError
@@ -108,28 +108,6 @@ def parse_path(text: str, terms: Terms, *, name: str) -> AttributePath:
     if parser.at < len(text):
         raise parser.fail("expected the end of the path")
     return path
-
-
-def iter_paths(condition: Condition) -> Iterator[AttributePath]:
-    """Stream the paths that a condition speaks of."""
-    if isinstance(condition, And | Or):
-        for item in condition.items:
-            yield from iter_paths(item)
-    else:
-        yield condition.path
-
-
-def attributes_of(condition: Condition | None) -> frozenset[str]:
-    """Give the attributes of the entity itself that a condition speaks of, no system names."""
-    paths = iter_paths(condition) if condition is not None else ()
-    first = (path.steps[0] for path in paths)
-    return frozenset(step for step in first if isinstance(step, str) and ":" in step)
-
-
-def has_links(condition: Condition | None) -> bool:
-    """Whether a condition asks of linked entities."""
-    paths = iter_paths(condition) if condition is not None else ()
-    return any(isinstance(step, Linked) for path in paths for step in path.steps)
 
 
 def is_term(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Read temporal queries (clause 4.11) and aggregations (clause 4.5.19) of ETSI GS CIM 009 v1.9.1."""
+"""Read temporal queries and aggregations (ETSI GS CIM 009 v1.9.1, clauses 4.11 and 4.5.19)."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def parse_aggregation(methods: Sequence[str], period: str | None) -> Aggregation
     """
     if not methods:
         raise BadRequestDataError(
-            f"aggrMethods is missing: aggregatedValues needs some of {', '.join(AGGREGATION_METHODS)}"
+            f"aggrMethods is missing: some of {', '.join(AGGREGATION_METHODS)}"
         )
     for method in methods:
         if method not in AGGREGATION_METHODS:

@@ -6,6 +6,7 @@ frozen, so that a tree can be a cache key.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -318,3 +319,26 @@ def conjunction(*conditions: Condition | None) -> Condition | None:
     """Join conditions that may be absent."""
     present = tuple(c for c in conditions if c is not None)
     return present[0] if len(present) == 1 else And(present) if present else None
+
+
+def iter_paths(condition: Condition | None) -> Iterator[AttributePath]:
+    """Stream the paths that a condition speaks of."""
+    if isinstance(condition, And | Or):
+        for item in condition.items:
+            yield from iter_paths(item)
+    elif condition is not None:
+        yield condition.path
+
+
+def attributes_of(condition: Condition | None) -> frozenset[str]:
+    """Give the attributes of the entity itself that a condition speaks of, no system names."""
+    first = (path.steps[0] for path in iter_paths(condition))
+    return frozenset(step for step in first if isinstance(step, str) and ":" in step)
+
+
+def link_depth(condition: Condition | None) -> int:
+    """Give how many links the deepest path of a condition follows; 0 for none."""
+    return max(
+        (sum(isinstance(step, Linked) for step in path.steps) for path in iter_paths(condition)),
+        default=0,
+    )
