@@ -173,13 +173,34 @@ def _infer(
     if "@type" in document and document["@type"] in VALUE_MEMBER:
         rest = {key: value for key, value in document.items() if key != "@type"}
         return document["@type"], rest
-    for member, kind in _KIND_OF.items():
-        if member in document:
-            is_geo = kind == "Property" and looks_like_geometry(document["value"])
-            return "GeoProperty" if is_geo else kind, document
+    kind = infers(document)
+    if kind is not None:
+        return kind, document
     if rules.partial and not _FRAGMENT_MEMBERS.isdisjoint(document):
         return None, document
     return None
+
+
+def infers(document: dict[str, Any]) -> str | None:
+    """Give the kind that an instance's members tell without `type`; None when they don't."""
+    for member, kind in _KIND_OF.items():
+        if member in document:
+            is_geo = kind == "Property" and looks_like_geometry(document["value"])
+            return "GeoProperty" if is_geo else kind
+    return None
+
+
+def stands_alone(kind: str, value: Any) -> bool:
+    """Whether a bare value is read back as an attribute of this kind (clause 4.5.2.3)."""
+    if kind == "GeoProperty":
+        return looks_like_geometry(value)
+    if value.__class__ is dict:
+        return (
+            "type" not in value
+            and _KIND_OF.keys().isdisjoint(value)
+            and not (value.get("@type") in VALUE_MEMBER or value.keys() == {"dataset"})
+        )
+    return value.__class__ is not list or not (value and all(map(_is_instance, value)))
 
 
 def _is_instance(value: Any) -> bool:
