@@ -10,13 +10,14 @@
 What is given, and in which form, is said by a `View`.
 """
 
+from conurb.model.query.select import Projection
 from conurb.model.render.entity import (
     render_entity,
     render_flat,
     render_geojson_collection,
     render_geojson_feature,
 )
-from conurb.model.render.view import Projection, View
+from conurb.model.render.view import View
 
 __all__ = [
     "Projection",
