@@ -1,0 +1,52 @@
+"""Who answered: every answer of a region says which nodes were asked, and which didn't answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from conurb.node.consume import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A node that didn't answer, and why."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """The nodes that were asked, and those of them that didn't answer.
+
+    `count_is_exact` False says that the count is the sum of the nodes' counts: exact unless two
+    of them hold an object of the same id.
+    """
+
+    asked: tuple[str, ...] = ()
+    missing: tuple[Absence, ...] = ()
+    count_is_exact: bool = True
+
+    @property
+    def whole(self) -> bool:
+        """Whether every node that was asked answered."""
+        return not self.missing
+
+    def said(self) -> str:
+        """Say it in words.
+
+        >>> Completeness(("wuxi", "huzhou"), (Absence("huzhou", "no answer in 5 s"),)).said()
+        '1 of 2 nodes answered; missing: huzhou (no answer in 5 s)'
+        """
+        answered = len(self.asked) - len(self.missing)
+        text = f"{answered} of {len(self.asked)} nodes answered"
+        if self.missing:
+            text += "; missing: " + ", ".join(f"{one.node} ({one.reason})" for one in self.missing)
+        return text
+
+
+@dataclass(slots=True)
+class FederatedAnswer(Answer):
+    """An answer of several nodes, and who gave it."""
+
+    completeness: Completeness = field(default_factory=Completeness)

@@ -1,0 +1,236 @@
+"""The reads of a region: what `conurb.node.consume` gives for one node, of all nodes together.
+
+A drop-in for a node's own `consume`: the protocols call it without knowing. It asks the node's own
+store and every registered node that may hold what is asked for, merges, and says who answered.
+Conditions of a query are evaluated by each node on what it holds of an entity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from conurb.access.caller import Caller
+from conurb.errors import (
+    BadRequestDataError,
+    NotFoundError,
+    TooComplexQueryError,
+    UnavailableError,
+)
+from conurb.federation.catalogue import merge_attributes, merge_types
+from conurb.federation.completeness import Absence, Completeness, FederatedAnswer
+from conurb.federation.merge import (
+    COUNTED_MAX,
+    Cursor,
+    first_chunk,
+    merge_entities,
+    merge_page,
+)
+from conurb.federation.peers import LocalPeer, Open, Peer, ask, peer_of
+from conurb.federation.registrations import Registrations
+from conurb.federation.route import retrieval, routes
+from conurb.model.entity import Entity
+from conurb.model.query.tree import Query, TypeSelection
+from conurb.node.consume import DEFAULT_DATASET, Answer, Consumption
+from conurb.node.guard import is_of
+from conurb.node.join import Join, inline, walk
+from conurb.node.node import Node
+
+if TYPE_CHECKING:
+    from conurb.store.contract import AttributeInfo, TypeInfo
+
+
+def federate(node: Node, *, name: str, open_node: Open) -> Registrations:
+    """Make a node answer for every node that it has registered; give its registrations.
+
+    `name` is what answers call the node itself, `open_node` gives the nodes of its process.
+    """
+    registrations = Registrations(node.store)
+    own = node.consume
+
+    async def itself() -> tuple[Node, Consumption]:
+        return node, own
+
+    node.consume = FederatedConsumption(node, LocalPeer(name, itself), registrations, open_node)
+    return registrations
+
+
+class FederatedConsumption(Consumption):
+    """The reads of a node and of those that it has registered, in inclusive mode."""
+
+    def __init__(
+        self, node: Node, own: Peer, registrations: Registrations, open_node: Open
+    ) -> None:
+        super().__init__(node.store, node.bounds)
+        self._node = node
+        self._own = own
+        self._registrations = registrations
+        self._open_node = open_node
+
+    async def retrieve(
+        self,
+        caller: Caller,
+        entity_id: str,
+        *,
+        types: TypeSelection | None = None,
+        attributes: Sequence[str] = (),
+        datasets: Sequence[str] = (),
+        join: Join | None = None,
+    ) -> Answer:
+        """Give one entity as all nodes together know it (clause 5.7.1).
+
+        Raises NotFoundError when none that answered has it, saying who didn't answer.
+        """
+        caller.require("read")
+        peers, absences = await self._peers(
+            retrieval(entity_id, types=types, attributes=attributes)
+        )
+        answers, missing = await ask(peers, lambda peer: peer.find_many(caller, [entity_id]))
+        completeness = _completeness(peers, [*absences, *missing])
+        found = [entity for _, entities in answers for entity in entities]
+        if found and types is not None:
+            found = [one for one in found if is_of(one.types, types)]
+        if not found:
+            where = "" if completeness.whole else f"; {completeness.said()}"
+            raise NotFoundError(f"entity {entity_id!r} doesn't exist here{where}")
+        entity = merge_entities(found)
+        if attributes and not _has_any(entity, attributes, datasets):
+            raise NotFoundError(f"entity {entity_id!r} has none of the attributes asked for")
+        return await self._linked(
+            FederatedAnswer([entity], completeness=completeness), join, caller
+        )
+
+    async def query(
+        self,
+        caller: Caller,
+        query: Query,
+        *,
+        join: Join | None = None,
+        at_us: int | None = None,
+        known_at_us: int | None = None,
+    ) -> Answer:
+        """Give the page of all nodes' entities that a query selects, in order (clause 5.7.2).
+
+        Limit, offset and count are those of the whole. Raises TooComplexQueryError when the page
+        is larger than this node gives.
+        """
+        caller.require("read")
+        if query.limit > self._bounds.page_max:
+            raise TooComplexQueryError(
+                f"limit: {query.limit} is more than the {self._bounds.page_max} that this node "
+                "gives at once"
+            )
+        peers, absences = await self._peers(query)
+        wanted = query.offset + query.limit + 1
+        chunk = first_chunk(wanted=wanted, nodes=len(peers)) if query.limit or query.count else 0
+        first = replace(query, offset=0, limit=min(chunk, self._bounds.page_max))
+        answers, missing = await ask(
+            peers,
+            lambda peer: peer.query(caller, first, at_us=at_us, known_at_us=known_at_us),
+        )
+        absences += missing
+
+        def cursor(peer: Peer, answer: Answer) -> Cursor:
+            async def more(limit: int, offset: int) -> Answer | None:
+                asked = replace(query, offset=offset, limit=limit, count=False)
+                again, lost = await ask(
+                    [peer],
+                    lambda one: one.query(caller, asked, at_us=at_us, known_at_us=known_at_us),
+                )
+                absences.extend(lost)
+                return again[0][1] if again else None
+
+            begun = Cursor(more, chunk)
+            begun.start(answer)
+            return begun
+
+        totals = [answer.total or 0 for _, answer in answers]
+        several = sum(1 for total in totals if total) > 1
+        drain = query.count and several and sum(totals) <= COUNTED_MAX
+        page = await merge_page(
+            [cursor(peer, answer) for peer, answer in answers],
+            order=query.order,
+            offset=query.offset,
+            limit=query.limit,
+            drain=drain,
+        )
+        total = (page.seen if drain else sum(totals)) if query.count else None
+        exact = drain or not (query.count and several)
+        completeness = replace(_completeness(peers, absences), count_is_exact=exact)
+        answer = FederatedAnswer(
+            page.entities, total=total, more=page.more, completeness=completeness
+        )
+        return await self._linked(answer, join, caller)
+
+    async def list_types(self, caller: Caller) -> list[TypeInfo]:
+        """List the types that exist in any of the nodes (clauses 5.7.5, 5.7.6)."""
+        caller.require("read")
+        peers, _ = await self._peers(Query())
+        answers, _ = await ask(peers, lambda peer: peer.list_types(caller))
+        return merge_types(info for _, infos in answers for info in infos)
+
+    async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
+        """List the attributes that exist in any of the nodes (clauses 5.7.8, 5.7.9)."""
+        caller.require("read")
+        peers, _ = await self._peers(Query())
+        answers, _ = await ask(peers, lambda peer: peer.list_attributes(caller))
+        return merge_attributes(info for _, infos in answers for info in infos)
+
+    async def _peers(self, query: Query) -> tuple[list[Peer], list[Absence]]:
+        """Give the nodes that a query concerns, this one first, and those that can't be asked."""
+        peers: list[Peer] = [self._own]
+        absences: list[Absence] = []
+        for registration in routes(
+            await self._registrations.all(), query, now_us=self._node.clock()
+        ):
+            try:
+                peers.append(peer_of(registration, self._open_node))
+            except UnavailableError as error:
+                absences.append(Absence(registration.alias, error.detail))
+        return peers, absences
+
+    async def _linked(
+        self, answer: FederatedAnswer, join: Join | None, caller: Caller
+    ) -> FederatedAnswer:
+        """Read what the entities are linked to, wherever it lives (clause 4.5.23)."""
+        if join is None or not answer.entities:
+            return answer
+        if join.level > self._bounds.join_level_max:
+            raise BadRequestDataError(
+                f"joinLevel: {join.level} is over the {self._bounds.join_level_max} of this node"
+            )
+
+        async def look_up(ids: Sequence[str]) -> list[Entity]:
+            peers, _ = await self._peers(Query())
+            answers, _ = await ask(peers, lambda peer: peer.find_many(caller, ids))
+            parts: dict[str, list[Entity]] = {}
+            for _, entities in answers:
+                for entity in entities:
+                    parts.setdefault(entity.id, []).append(entity)
+            return [merge_entities(parts[one]) for one in ids if one in parts]
+
+        linked = await walk(
+            answer.entities, join, look_up, entities_max=self._bounds.join_entities_max
+        )
+        if join.form == "flat":
+            return replace(answer, linked=list(linked.values()))
+        return replace(answer, entities=inline(answer.entities, linked, join))
+
+
+def _completeness(peers: Sequence[Peer], absences: Sequence[Absence]) -> Completeness:
+    asked = [peer.name for peer in peers]
+    absent = {one.node: one for one in absences}
+    return Completeness(
+        asked=(*asked, *(name for name in absent if name not in asked)),
+        missing=tuple(absent.values()),
+    )
+
+
+def _has_any(entity: Entity, attributes: Sequence[str], datasets: Sequence[str]) -> bool:
+    """Whether an entity has one of the attributes, in one of the datasets when they are given."""
+    return any(
+        not datasets or (instance.get("datasetId") or DEFAULT_DATASET) in datasets
+        for attribute in attributes
+        for instance in entity.attrs.get(attribute, ())
+    )
