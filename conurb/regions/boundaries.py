@@ -7,7 +7,8 @@ projection; an error of 0.5 % against the ellipsoid is far below that of any bou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -122,3 +123,8 @@ def _equal_area(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _rounded(places: int, points: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.round(points, places)
+
+
+def parse(geometry: Mapping[str, Any]) -> Any:
+    """Read a GeoJSON geometry."""
+    return shapely.from_geojson(json.dumps(geometry))

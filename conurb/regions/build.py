@@ -136,8 +136,7 @@ class Atlas:
             return list(index.execute(query, (city.province_zh, city.name_zh)))
 
     def _read(self, path: str) -> Any:
-        document = json.loads((self._root / path).read_text("utf-8"))
-        return shapely.from_geojson(json.dumps(document))
+        return shapely.from_geojson((self._root / path).read_text("utf-8"))
 
 
 def _chosen(names: Sequence[str]) -> list[ChineseCity]:
