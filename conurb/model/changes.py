@@ -44,7 +44,8 @@ class HistoryInstance:
 
     `at_us` is the time it speaks of (`conurb.model.time.BEGINNING` for 'always'); `recorded_us`
     and `superseded_us` bound the time during which the node held it. `number` is unique for the
-    attribute on its object and is the last part of `instanceId`. `instance` None is a tombstone.
+    attribute on its object and is the last part of `instanceId`. `instance` None is a tombstone;
+    `kind` then is the type of the attribute that it ended, where the store knows it.
     """
 
     attribute: str
@@ -54,6 +55,7 @@ class HistoryInstance:
     superseded_us: int | None
     number: int
     instance: Instance | None
+    kind: str | None = None
 
 
 @dataclass(slots=True)

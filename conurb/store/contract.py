@@ -13,15 +13,15 @@ Every engine holds these, and `tests/contracts` checks them on every engine:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from conurb.errors import ConurbError
 from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
 from conurb.model.entity import Attributes, Entity
+from conurb.model.evolution import Evolution
 from conurb.model.query.tree import (
-    AggregationMethod,
     Query,
     Restriction,
     TemporalQuery,
@@ -49,27 +49,6 @@ class Page:
     entities: list[Entity]
     total: int | None = None
     more: bool = False
-
-
-@dataclass(slots=True)
-class Evolution:
-    """The history of one object: instances per attribute, in order of the time property.
-
-    `deleted_us` is when the object was deleted, if it was. `aggregates` is set instead of
-    `instances` for an aggregation: (attribute, datasetId) to method to
-    (value, period start in us, period end in us) rows.
-    """
-
-    id: str
-    types: tuple[str, ...]
-    scope: tuple[str, ...]
-    created_us: int
-    modified_us: int
-    deleted_us: int | None = None
-    instances: dict[str, list[HistoryInstance]] = field(default_factory=dict)
-    aggregates: dict[
-        tuple[str, str | None], dict[AggregationMethod, list[tuple[Any, int, int]]]
-    ] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -57,7 +57,7 @@ def read_instances(rules: Rules, name: str, value: Any, depth: int = 0) -> list[
         if value.keys() == {"dataset"} and _is_datasets(value["dataset"]):
             return _read_datasets(rules, name, value["dataset"], depth)
         return [read_instance(rules, name, value, depth)]
-    if value.__class__ is list and value and all(map(_is_instance, value)):
+    if value.__class__ is list and value and all(map(is_instance, value)):
         if len(value) > INSTANCES_MAX:
             refuse(name, f"{len(value)} instances; at most {INSTANCES_MAX} are allowed")
         return sort_instances(name, [read_instance(rules, name, v, depth) for v in value])
@@ -200,10 +200,10 @@ def stands_alone(kind: str, value: Any) -> bool:
             and _KIND_OF.keys().isdisjoint(value)
             and not (value.get("@type") in VALUE_MEMBER or value.keys() == {"dataset"})
         )
-    return value.__class__ is not list or not (value and all(map(_is_instance, value)))
+    return value.__class__ is not list or not (value and all(map(is_instance, value)))
 
 
-def _is_instance(value: Any) -> bool:
+def is_instance(value: Any) -> bool:
     """Whether an item of an array is an attribute instance and no plain value."""
     return value.__class__ is dict and (
         value.get("type") in VALUE_MEMBER

@@ -53,7 +53,7 @@ def parse_entity(document: Any, terms: Terms) -> Entity:
     Times that a node sets are ignored. Raises InvalidRequestError when the document isn't an
     object, else BadRequestDataError naming the attribute and the reason.
     """
-    document = _plain(document, terms)
+    document = plain_document(document, terms)
     if "id" not in document:
         raise BadRequestDataError("id: an entity needs one")
     if "type" not in document:
@@ -82,7 +82,7 @@ def parse_fragment(document: Any, terms: Terms, *, nulls: bool, partial: bool = 
     satisfies `conurb.model.nulls.is_null`. `partial` lets an attribute leave out its value and
     type, as in a merge. Raises as `parse_entity` does.
     """
-    document = _plain(document, terms)
+    document = plain_document(document, terms)
     rules = Rules(terms, nulls, partial)
     names = [key for key in document if key not in _HEAD]
     attrs = read_attributes(rules, document, names)
@@ -138,7 +138,7 @@ def read_types(rules: Rules, value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(map(rules.terms.expand, value)))
 
 
-def _plain(document: Any, terms: Terms) -> dict[str, Any]:
+def plain_document(document: Any, terms: Terms) -> dict[str, Any]:
     """Give the document with `id` and `type` under these names."""
     if document.__class__ is not dict:
         raise InvalidRequestError("the body is not a JSON object")

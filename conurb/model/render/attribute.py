@@ -76,28 +76,28 @@ class AttributeWriter:
     def normalized(self, attribute: str, instances: list[Instance]) -> Any:
         """Write the instances of an attribute: an object, or an array of several."""
         if len(instances) == 1:
-            return self._instance(attribute, instances[0])
-        return [self._instance(attribute, instance) for instance in instances]
+            return self.instance(attribute, instances[0])
+        return [self.instance(attribute, instance) for instance in instances]
 
     def concise(self, attribute: str, instances: list[Instance]) -> Any:
         """Write the instances of an attribute as tersely as can be read back."""
         if len(instances) == 1:
-            return self._concise_instance(attribute, instances[0])
-        return [self._keyed(self._instance(attribute, one)) for one in instances]
+            return self.concise_instance(attribute, instances[0])
+        return [self._keyed(self.instance(attribute, one)) for one in instances]
 
     def simplified(self, attribute: str, instances: list[Instance]) -> Any:
         """Write the values of an attribute's instances (clause 4.5.4)."""
         first = instances[0]
         if len(instances) == 1 and (self._view.datasets or "datasetId" not in first):
-            return self._value(attribute, first)
+            return self.value(attribute, first)
         return {
             "dataset": {
-                one.get("datasetId", DEFAULT_DATASET): self._value(attribute, one)
+                one.get("datasetId", DEFAULT_DATASET): self.value(attribute, one)
                 for one in instances
             }
         }
 
-    def _instance(self, attribute: str, instance: Instance) -> dict[str, Any]:
+    def instance(self, attribute: str, instance: Instance) -> dict[str, Any]:
         """Write one instance with its members and sub-attributes."""
         written: dict[str, Any] = {}
         find = _MEMBERS.get
@@ -123,8 +123,9 @@ class AttributeWriter:
             self._translate(written)
         return written
 
-    def _concise_instance(self, attribute: str, instance: Instance) -> Any:
-        written = self._keyed(self._instance(attribute, instance))
+    def concise_instance(self, attribute: str, instance: Instance) -> Any:
+        """Write one instance without a `type` that can be told, or its value alone."""
+        written = self._keyed(self.instance(attribute, instance))
         if len(written) == 1 and "value" in written:
             value = written["value"]
             if value == NULL or stands_alone(instance["type"], value):
@@ -137,7 +138,8 @@ class AttributeWriter:
             del written["type"]
         return written
 
-    def _value(self, attribute: str, instance: Instance) -> Any:
+    def value(self, attribute: str, instance: Instance) -> Any:
+        """Write the value of one instance in simplified form."""
         kind = instance["type"]
         value = instance.get(VALUE_MEMBER[kind])
         if kind in {"Property", "GeoProperty"}:

@@ -1,0 +1,69 @@
+"""The history of one object, as a store gives it and `conurb.model.render` writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from conurb.errors import BadRequestDataError
+from conurb.model.changes import HistoryInstance
+from conurb.model.names import is_uri
+from conurb.model.query.tree import AggregationMethod
+
+HEAD: Final = "@head"
+"""The pseudo-attribute that holds an object's types, scope and expiry in its history.
+
+Its instances are `{"types": [...], "scope": [...]}`.
+"""
+
+INSTANCE_PREFIX: Final = "urn:ngsi-ld:Instance:"
+"""Beginning of an `instanceId`; its number follows."""
+
+_NUMBER_DIGITS_MAX: Final = 19
+
+Aggregates = dict[tuple[str, str | None], dict[AggregationMethod, list[tuple[Any, int, int]]]]
+"""(attribute, datasetId) to method to rows of (value, period start in us, period end in us)."""
+
+
+@dataclass(slots=True)
+class Evolution:
+    """The history of one object: instances per attribute, in order of the time property.
+
+    The instances of `HEAD`, when given, tell the history of its scope. `deleted_us` is when the
+    object was deleted, if it was. `aggregates` is set instead of `instances` for an aggregation;
+    `kinds` then says of which type an attribute is that isn't a Property.
+    """
+
+    id: str
+    types: tuple[str, ...]
+    scope: tuple[str, ...]
+    created_us: int
+    modified_us: int
+    deleted_us: int | None = None
+    instances: dict[str, list[HistoryInstance]] = field(default_factory=dict)
+    aggregates: Aggregates = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
+
+
+def instance_id(number: int) -> str:
+    """Give the instanceId of a history instance (clause 4.5.7).
+
+    >>> instance_id(1763800000000000)
+    'urn:ngsi-ld:Instance:1763800000000000'
+    """
+    return f"{INSTANCE_PREFIX}{number}"
+
+
+def parse_instance_id(text: str) -> int | None:
+    """Find the number in an instanceId; None when no node of ours gave it.
+
+    Raises BadRequestDataError when it isn't a URI at all.
+
+    >>> parse_instance_id("urn:ngsi-ld:Instance:7"), parse_instance_id("urn:x:7")
+    (7, None)
+    """
+    if not is_uri(text):
+        raise BadRequestDataError(f"instanceId: {text!r:.200} is not a URI")
+    digits = text.removeprefix(INSTANCE_PREFIX)
+    known = digits != text and digits.isascii() and digits.isdigit()
+    return int(digits) if known and len(digits) <= _NUMBER_DIGITS_MAX else None
