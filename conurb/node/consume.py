@@ -68,7 +68,7 @@ class Consumption:
             raise NotFoundError(f"entity {entity_id!r} doesn't exist here")
         if attributes and not any(_has(entity, one, datasets) for one in attributes):
             raise NotFoundError(f"entity {entity_id!r} has none of the attributes asked for")
-        return await self._joined(Answer([entity]), join, restriction)
+        return await self.joined(Answer([entity]), join, restriction)
 
     async def query(
         self,
@@ -94,7 +94,7 @@ class Consumption:
             replace(query, restriction=restriction), at_us=at_us, known_at_us=known_at_us
         )
         answer = Answer(page.entities, total=page.total, more=page.more)
-        return await self._joined(answer, join, restriction)
+        return await self.joined(answer, join, restriction)
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:
         """List the types that exist here, with their attributes (clauses 5.7.5, 5.7.6)."""
@@ -118,7 +118,8 @@ class Consumption:
                 return info
         raise NotFoundError(f"no entity with the attribute {iri!r} exists here")
 
-    async def _joined(self, answer: Answer, join: Join | None, restriction: Restriction) -> Answer:
+    async def joined(self, answer: Answer, join: Join | None, restriction: Restriction) -> Answer:
+        """Add to an answer what its entities are linked to, within a restriction."""
         if join is None or not answer.entities:
             return answer
         if join.level > self._bounds.join_level_max:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from conurb.errors import ConurbError
@@ -27,10 +28,20 @@ _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """A task that sweeps a store every `period_s` seconds until it is stopped."""
+    """A task that sweeps a store every `period_s` seconds until it is stopped.
 
-    def __init__(self, store: Store, *, period_s: float = PERIOD_S) -> None:
+    `also` is done after each sweep.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        also: Sequence[Callable[[], Awaitable[None]]] = (),
+        period_s: float = PERIOD_S,
+    ) -> None:
         self._store = store
+        self._also = also
         self._period_s = period_s
         self._task: asyncio.Task[None] | None = None
 
@@ -62,5 +73,7 @@ class Reaper:
             await asyncio.sleep(self._period_s)
             try:
                 await self.sweep()
+                for chore in self._also:
+                    await chore()
             except ConurbError as error:
                 _log.warning("reaper: %s; next try in %s s", error.detail, self._period_s)

@@ -1,21 +1,23 @@
-"""The tenants of one process: nodes that share an id, @contexts and a place for their stores.
+"""The tenants of one process: nodes that share an id, @contexts and a shelf for their stores.
 
 A tenant comes into being with the first write to it (clause 4.14); a read of one that isn't there
-raises NonexistentTenantError. Stores are opened when they are first asked for. In SQLite a tenant
-is a file in one folder, in PostgreSQL a schema of one database.
+raises NonexistentTenantError. The default tenant's store knows which others there are. The stores
+of snapshots stand on the same shelf.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from conurb.access.caller import Caller
 from conurb.errors import BadRequestDataError, NonexistentTenantError, UnavailableError
 from conurb.model.time import Clock, system_clock
 from conurb.node.bounds import Bounds
 from conurb.node.node import Node
+from conurb.store.contract import Document
 
 if TYPE_CHECKING:
     from conurb.node.contexts import Contexts
@@ -24,29 +26,33 @@ if TYPE_CHECKING:
 TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}", re.ASCII)
 """What a tenant may be called."""
 
+KIND: Final = "tenant"
 
-class Shelf(Protocol):
-    """Where the stores of all tenants stand."""
+OPENING_MAX: Final = 8
+"""How many stores are opened at a time."""
 
-    async def tenants(self) -> list[str]:
-        """List the tenants that exist, without the default one."""
+
+class Stores(Protocol):
+    """Where stores stand (`conurb.node.shelf.Shelf`)."""
+
+    def store(self, place: str | None) -> Store:
+        """Give the store of a place, not yet opened."""
         ...
 
-    def store(self, tenant: str | None) -> Store:
-        """Give the store of a tenant, not yet opened."""
-        ...
-
-    async def drop(self, tenant: str) -> None:
-        """Take a tenant's store away for good; it is closed."""
+    async def drop(self, place: str) -> None:
+        """Take the store of a place away for good."""
         ...
 
 
 class Host:
-    """The nodes of one process by tenant."""
+    """The nodes of one process by tenant.
+
+    `prepare` is called with each node before it is opened, to wire what a process adds.
+    """
 
     def __init__(
         self,
-        shelf: Shelf,
+        stores: Stores,
         *,
         node_id: str,
         contexts: Contexts,
@@ -57,25 +63,37 @@ class Host:
         self.id = node_id
         self.contexts = contexts
         self.bounds = bounds or Bounds()
-        self._shelf = shelf
-        self.clock = clock
-        self.started_us = clock()
+        self._stores = stores
+        self._clock = clock
         self._prepare = prepare
         self._nodes: dict[str | None, Node] = {}
-        self._known: set[str] = set()
+        self._tenants: set[str] = set()
         self._lock = asyncio.Lock()
 
     async def open(self) -> None:
-        """Open the default tenant, and every other so that its subscriptions run."""
-        self._known = set(await self._shelf.tenants())
-        for tenant in [None, *sorted(self._known)]:
-            await self.node(tenant)
+        """Open the default tenant and every other, so that their subscriptions run.
+
+        Raises UnavailableError when a store doesn't open.
+        """
+        default = await self._open(None)
+        await self.contexts.attach(default.store)
+        self._tenants = {one.id for one in await default.store.list_documents(KIND)}
+        gate = asyncio.Semaphore(OPENING_MAX)
+
+        async def open_one(tenant: str) -> None:
+            async with gate:
+                await self._open(tenant)
+
+        async with asyncio.TaskGroup() as group:
+            for tenant in sorted(self._tenants):
+                group.create_task(open_one(tenant))
 
     async def close(self) -> None:
         """Close every node."""
-        for node in list(self._nodes.values()):
-            await node.close()
+        nodes = list(self._nodes.values())
         self._nodes.clear()
+        for node in nodes:
+            await node.close()
 
     async def node(self, tenant: str | None = None, *, create: bool = False) -> Node:
         """Give the node of a tenant; `create` makes it when it isn't there (a write).
@@ -86,39 +104,90 @@ class Host:
         found = self._nodes.get(tenant)
         if found is not None:
             return found
-        if tenant is not None and not TENANT.fullmatch(tenant):
+        if tenant is None:
+            raise UnavailableError("the host isn't open")
+        if not TENANT.fullmatch(tenant):
             raise BadRequestDataError(
                 f"tenant: {tenant!r} is not a name of up to 64 letters, digits and _ . : / -"
             )
+        if not create:
+            raise NonexistentTenantError(f"tenant {tenant!r} doesn't exist here")
         async with self._lock:
-            if tenant in self._nodes:
-                return self._nodes[tenant]
-            if tenant is not None and tenant not in self._known:
-                if not create:
-                    raise NonexistentTenantError(f"tenant {tenant!r} doesn't exist here")
-                if len(self._known) >= self.bounds.tenants_max:
-                    raise UnavailableError(
-                        f"tenant {tenant!r}: this process takes {self.bounds.tenants_max} at most"
-                    )
-            node = Node(
-                node_id=self.id,
-                tenant=tenant,
-                store=self._shelf.store(tenant),
-                contexts=self.contexts,
-                clock=self.clock,
-                bounds=self.bounds,
-            )
-            self._prepare(node)
-            await node.open()
-            self._nodes[tenant] = node
-            if tenant is not None:
-                self._known.add(tenant)
-            return node
+            found = self._nodes.get(tenant)
+            return found if found is not None else await self._create(tenant)
 
-    def alias(self, tenant: str | None = None) -> str:
-        """Give the name under which a tenant is known in a Via header (clauses 4.14, 5.2.40)."""
-        return self.id if tenant is None else f"{self.id}.{tenant}"
+    async def snapshot(self, caller: Caller, tenant: str | None, snapshot_id: str) -> Node:
+        """Give the node that a snapshot of a tenant is; raise NotFoundError when there is none."""
+        owner = await self.node(tenant)
+        return await owner.snapshots.node(caller, snapshot_id)
 
     def list_tenants(self) -> list[str]:
         """List the tenants that exist, without the default one."""
-        return sorted(self._known)
+        return sorted(self._tenants)
+
+    async def _create(self, tenant: str) -> Node:
+        if len(self._tenants) >= self.bounds.tenants_max:
+            raise UnavailableError(
+                f"tenant {tenant!r}: this process takes {self.bounds.tenants_max} at most"
+            )
+        default = await self.node(None)
+        node = await self._open(tenant)
+        await default.store.put_document(Document(KIND, tenant, {}))
+        self._tenants.add(tenant)
+        return node
+
+    async def _open(self, tenant: str | None) -> Node:
+        place = None if tenant is None else f"tenant-{tenant}"
+        node = self._build(place, tenant)
+        self._prepare(node)
+        await node.open()
+        self._nodes[tenant] = node
+        return node
+
+    def _build(self, place: str | None, tenant: str | None) -> Node:
+        return Node(
+            node_id=self.id,
+            tenant=tenant,
+            store=self._stores.store(place),
+            contexts=self.contexts,
+            clock=self._clock,
+            bounds=self.bounds,
+            rooms=SnapshotRooms(lambda room: self._build(room, tenant), self._stores.drop),
+        )
+
+
+class SnapshotRooms:
+    """The open nodes of one tenant's snapshots."""
+
+    def __init__(
+        self, build: Callable[[str], Node], drop: Callable[[str], Awaitable[None]]
+    ) -> None:
+        self._build = build
+        self._drop = drop
+        self._nodes: dict[str, Node] = {}
+        self._lock = asyncio.Lock()
+
+    async def open(self, place: str) -> Node:
+        """Give the open node of a place, made when it isn't there."""
+        async with self._lock:
+            node = self._nodes.get(place)
+            if node is None:
+                node = self._build(place)
+                await node.open()
+                self._nodes[place] = node
+            return node
+
+    async def drop(self, place: str) -> None:
+        """Close a place and take it away for good."""
+        async with self._lock:
+            node = self._nodes.pop(place, None)
+            if node is not None:
+                await node.close()
+            await self._drop(place)
+
+    async def close(self) -> None:
+        """Close every place."""
+        async with self._lock:
+            for node in self._nodes.values():
+                await node.close()
+            self._nodes.clear()

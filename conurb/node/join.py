@@ -82,10 +82,12 @@ def _inlined(
 
     attrs: Attributes = {}
     for attribute, instances in entity.attrs.items():
-        if instances[0]["type"] in {"Relationship", "ListRelationship"}:
-            attrs[attribute] = [_linked_instance(instance, grow) for instance in instances]
-        else:
-            attrs[attribute] = instances
+        attrs[attribute] = [
+            _linked_instance(instance, grow)
+            if instance["type"] in {"Relationship", "ListRelationship"}
+            else instance
+            for instance in instances
+        ]
     return entity.with_attrs(attrs)
 
 

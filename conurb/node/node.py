@@ -1,7 +1,8 @@
 """One node: the objects of one tenant, and everything that can be done with them.
 
 The facade that the protocols (`conurb.http`, the command line, a region) call. It only holds the
-parts together: `provide` writes, `consume` reads. Every method of a part takes the caller first,
+parts together: `provide` writes, `consume` reads, `entity_maps` and `snapshots` keep what queries
+found. Every method of a part takes the caller first,
 arguments in internal form (IRIs, `Entity`, `Fragment`, `Query`), and gives internal form back.
 """
 
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING
 from conurb.model.time import Clock, system_clock
 from conurb.node.bounds import Bounds
 from conurb.node.consume import Consumption
+from conurb.node.entity_maps import EntityMaps
 from conurb.node.expiry import Reaper
 from conurb.node.provide import Provision
+from conurb.node.snapshots import NoRooms, Rooms, Snapshots
 
 if TYPE_CHECKING:
     from conurb.node.contexts import Contexts
@@ -24,7 +27,8 @@ class Node:
     """One tenant of a process: identity, store and parts.
 
     `id` is the permanent id of the node, the same for all of its tenants; `tenant` is None for the
-    default tenant. `contexts` are the @contexts that the process knows.
+    default tenant. `contexts` are the @contexts that the process knows, `rooms` where the stores of
+    its snapshots stand (None: this node takes no snapshots).
     """
 
     def __init__(
@@ -36,6 +40,7 @@ class Node:
         contexts: Contexts,
         clock: Clock = system_clock,
         bounds: Bounds | None = None,
+        rooms: Rooms | None = None,
     ) -> None:
         self.id = node_id
         self.tenant = tenant
@@ -45,14 +50,18 @@ class Node:
         self.bounds = bounds or Bounds()
         self.provide = Provision(store, self.bounds)
         self.consume = Consumption(store, self.bounds)
-        self.reaper = Reaper(store)
+        self.entity_maps = EntityMaps(store, self.consume, self.bounds, clock)
+        self.snapshots = Snapshots(store, rooms or NoRooms(), self.bounds, clock)
+        self.reaper = Reaper(store, also=(self.snapshots.sweep,))
 
     async def open(self) -> None:
         """Open the store and start what runs by itself; raise UnavailableError when it can't."""
         await self.store.open()
+        await self.snapshots.open()
         self.reaper.start()
 
     async def close(self) -> None:
         """Stop what runs by itself, finish what was accepted, and let go of everything."""
         await self.reaper.stop()
+        await self.snapshots.close()
         await self.store.close()

@@ -34,6 +34,7 @@ from conurb.model.query.tree import Query, TypeSelection
 from conurb.node.bounds import Bounds
 from conurb.node.guard import guard
 from conurb.node.outcomes import AppendResult, BatchResult
+from conurb.node.selecting import select_ids
 
 if TYPE_CHECKING:
     from conurb.model.parse import Fragment
@@ -247,10 +248,15 @@ class Provision:
         """Delete the entities that a query selects, or only their attributes (clause 5.6.21).
 
         `drop` (IRIs) deletes these attributes alone, `keep` all but these; neither deletes the
-        entities. `query.limit` and `query.offset` don't count. Raises TooLargeError when the query
-        selects more than the node takes at once; then nothing was changed.
+        entities. `query.limit` and `query.offset` don't count. Raises TooComplexQueryError when the
+        query selects more than the node takes at once; then nothing was changed.
         """
-        ids = await self._select(caller, query)
+        ids = await select_ids(
+            self._store,
+            replace(query, order=(), restriction=caller.require("write")),
+            page=self._bounds.page_max,
+            ids_max=self._bounds.purge_max,
+        )
         operations: list[Operation] = []
         for entity_id in ids:
             if drop:
@@ -268,31 +274,6 @@ class Provision:
         return result
 
     # ── how ───────────────────────────────────────────────────────────────────────────────────
-
-    async def _select(self, caller: Caller, query: Query) -> list[str]:
-        """Give the ids of what a purge takes."""
-        restriction = caller.require("write")
-        page_size = self._bounds.page_max
-        ids: list[str] = []
-        while True:
-            page = await self._store.query(
-                replace(
-                    query,
-                    order=(),
-                    restriction=restriction,
-                    limit=page_size,
-                    offset=len(ids),
-                    count=False,
-                )
-            )
-            ids += (entity.id for entity in page.entities)
-            if len(ids) > self._bounds.purge_max:
-                raise TooLargeError(
-                    f"purge: the query selects more than {self._bounds.purge_max} entities; "
-                    "narrow it"
-                )
-            if not page.more:
-                return ids
 
     async def _apply(
         self, caller: Caller, operation: Operation, types: TypeSelection | None = None

@@ -15,7 +15,7 @@ from conurb.model.changes import Change, HistoryInstance
 from conurb.model.entity import Entity
 from conurb.model.nulls import is_null
 from conurb.model.operations.merge import merge_attributes
-from conurb.model.operations.state import Draft, created, joined, replaced
+from conurb.model.operations.state import Draft, created, joined, placed, replaced
 
 if TYPE_CHECKING:
     from conurb.model.parse import Fragment
@@ -48,6 +48,25 @@ class CreateEntity:
         if before is not None:
             raise AlreadyExistsError(f"entity {before.id!r} exists already")
         return created(self.entity, stamp)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceEntity:
+    """Put an object as it is, its system times included: the copy of one that is elsewhere."""
+
+    entity: Entity
+    history_of: tuple[str, ...] = ()
+
+    @property
+    def entity_id(self) -> str:
+        """Give the id of the object that is written."""
+        return self.entity.id
+
+    def apply(
+        self, before: Entity | None, stamp: int, history: Sequence[HistoryInstance]
+    ) -> Change:
+        """Decide the change."""
+        return placed(before, self.entity)
 
 
 @dataclass(frozen=True, slots=True)

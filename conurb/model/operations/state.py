@@ -127,6 +127,21 @@ def replaced(before: Entity, entity: Entity, stamp: int) -> Change:
     return Change(before, after, written, removed)
 
 
+def placed(before: Entity | None, entity: Entity) -> Change:
+    """Give the change that puts `entity` there as it is, whatever was there before."""
+    old = before or Entity(entity.id, entity.types)
+    written = [
+        Written(attribute, one, new=old.instance(attribute, one.get("datasetId")) is None)
+        for attribute, one in entity.iter_instances()
+    ]
+    removed = [
+        Removed(attribute, one.get("datasetId"))
+        for attribute, one in old.iter_instances()
+        if entity.instance(attribute, one.get("datasetId")) is None
+    ]
+    return Change(before, entity, written, removed)
+
+
 def stamped(instance: Instance, now: str, old: Instance | None) -> Instance:
     """Copy an instance with its system times, those of its sub-attributes included (clause 4.8).
 
