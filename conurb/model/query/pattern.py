@@ -137,7 +137,8 @@ class _Parser:
     def sequence(self) -> Node:
         items: list[Node] = []
         while self.peek() not in ("", "|", ")"):
-            items.append(self.repeated())
+            item = self.repeated()
+            items.extend(item.items if isinstance(item, Sequence) else (item,))
         return items[0] if len(items) == 1 else Sequence(tuple(items))
 
     def repeated(self) -> Node:

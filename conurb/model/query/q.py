@@ -74,7 +74,8 @@ _MOMENT: Final = re.compile(
 )
 _NAME: Final = re.compile(r"[\w:]+")
 _BARE: Final = re.compile(r"[^;|,()\"<>{}\\^`\s\x00-\x1f\x7f]+")
-_WORD: Final = re.compile(r"[\w-]+")
+_WORD: Final = re.compile(r"[^\W\d_][\w-]*")
+_BOOLEAN: Final = re.compile("true|false")
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _EXACT_INTEGER: Final = 2**53
 
@@ -279,7 +280,11 @@ class _Parser:
     def scalar(self, path: AttributePath) -> Scalar:
         if self.peek() == '"':
             return self.adapted(path, self.quoted())
-        for pattern_, read in ((_MOMENT, self.moment), (_NUMBER, self.number)):
+        for pattern_, read in (
+            (_MOMENT, self.moment),
+            (_NUMBER, self.number),
+            (_BOOLEAN, lambda found: found.group() == "true"),
+        ):
             match = pattern_.match(self.text, self.at)
             if match is not None and self.ends(match.end()):
                 value = read(match)
@@ -289,11 +294,8 @@ class _Parser:
         if match is None:
             raise self.fail('expected a value: a number, true, false, a "text", a date or a URI')
         word = match.group()
-        if word in ("true", "false"):
-            self.at = match.end()
-            return word == "true"
         if ":" not in word and _WORD.fullmatch(word) is None:
-            raise self.fail("a text of more than letters, digits, '_' and '-' is \"quoted\"")
+            raise self.fail("a text that isn't letters, digits, '_' and '-' is \"quoted\"")
         self.check_text(word)
         self.at = match.end()
         return self.adapted(path, Uri(word) if ":" in word else word)
