@@ -86,10 +86,15 @@ class Settings:
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key go together: one of them is missing")
-        for name in ("contexts", "tls_certificate", "tls_key", "tokens"):
+        for name in ("contexts", "tls_certificate", "tls_key"):
             path = getattr(self, name)
-            if name != "tokens" and path is not None and not path.is_file():
+            if path is not None and not path.is_file():
                 raise ConfigError(f"{name}: there is no file {path}")
+
+    @property
+    def tokens_path(self) -> Path:
+        """Give the file in which tokens are kept: `tokens`, or one in the data folder."""
+        return self.tokens or self.data_folder / "tokens.json"
 
     @property
     def loopback(self) -> bool:

@@ -62,9 +62,7 @@ def build_app(
     app.state.host = host
     app.state.metrics = metrics
     app.state.routes = router.routes
-    dispatcher = Dispatcher(
-        router, host=host, settings=settings, tokens=tokens, metrics=metrics
-    )
+    dispatcher = Dispatcher(router, host=host, settings=settings, tokens=tokens, metrics=metrics)
     app.router = _Shell(dispatcher, lifespan=lifespan or _nothing)
     return app
 

@@ -1,8 +1,8 @@
 """What a query asks for and how its answer is written: from parameters to `Query`, `View`, `Join`.
 
-GET takes them from the query string, POST from a Query document (clause 5.2.23) turned into the same
-parameters, so that both mean the same. Temporal queries and purges read their part with the same
-functions.
+GET takes them from the query string, POST from a Query document (clause 5.2.23) turned into the
+same parameters, so that both mean the same. Temporal queries and purges read their part with the
+same functions.
 """
 
 from __future__ import annotations
@@ -12,24 +12,31 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from conurb.errors import BadRequestDataError, TooComplexQueryError
 from conurb.http.params import Params
-from conurb.model.names import check_uri, is_uri
 from conurb.model.query.geo import parse_geo
 from conurb.model.query.order import parse_order
-from conurb.model.query.pattern import portable
 from conurb.model.query.q import parse_q
 from conurb.model.query.scope import parse_scope
-from conurb.model.query.tree import GeoCondition, OrderBy, Query, Selector, TypeSelection
-from conurb.model.query.types import parse_types
+from conurb.model.query.select import (
+    parse_attrs,
+    parse_datasets,
+    parse_id_pattern,
+    parse_ids,
+)
+from conurb.model.query.tree import (
+    GeoCondition,
+    OrderBy,
+    Query,
+    Selector,
+    TypeSelection,
+    attributes_of,
+)
+from conurb.model.query.types import ANY_TYPE, parse_types
 from conurb.node.join import Join
 
 if TYPE_CHECKING:
     from conurb.config import Settings
     from conurb.model.context import Terms
 
-ANY_TYPE: Final = "*"
-"""`type=*`: entities of any type, here (table 6.4.3.2-1)."""
-
-DEFAULT_DATASET: Final = "@none"
 LIST_MAX: Final = 10_000
 """Items of one list of a query."""
 
@@ -37,19 +44,23 @@ LIST_MAX: Final = 10_000
 def read_types(params: Params, terms: Terms) -> TypeSelection | None:
     """Read `type`; None when it wasn't given or takes any type."""
     text = params.text("type")
-    return None if text is None or text == ANY_TYPE else parse_types(text, terms)
+    return None if text is None else parse_types(text, terms)
 
 
 def read_selectors(params: Params, terms: Terms) -> tuple[Selector, ...]:
     """Read which entities are meant: `id`, `idPattern`, `type`; nothing given is any entity."""
-    ids = params.items("id")
-    for one in ids:
-        check_uri(one, name="id")
+    ids = parse_ids(params.items("id"))
     pattern = params.text("idPattern")
     types = read_types(params, terms)
     if not ids and pattern is None and types is None:
         return ()
-    return (Selector(ids, None if pattern is None else portable(pattern), types),)
+    return (Selector(ids, None if pattern is None else parse_id_pattern(pattern), types),)
+
+
+def read_attrs(params: Params, terms: Terms, name: str = "attrs") -> tuple[str, ...]:
+    """Read a list of attribute names as IRIs; system names stay as they are."""
+    items = params.items(name)
+    return parse_attrs(items, terms, name=name) if items else ()
 
 
 def read_geo(params: Params, terms: Terms) -> GeoCondition | None:
@@ -81,58 +92,55 @@ def read_query(
     """Read everything that selects, orders and pages entities (clause 5.7.2).
 
     `selectors` are given by a Query document instead of `id`, `idPattern` and `type`. Raises
-    BadRequestDataError when the query would take everything that there is without saying so, by
-    `local=true` or a type, attributes, q or a geoquery.
+    BadRequestDataError when the query is too wide, TooComplexQueryError over the bounds.
     """
     q = params.text("q")
-    condition = (
-        None if q is None else parse_q(q, terms, expand_values=params.items("expandValues"))
-    )
+    condition = None if q is None else parse_q(q, terms, expand_values=params.items("expandValues"))
+    csf = params.text("csf")
+    if csf is not None:
+        parse_q(csf, terms)
     scope = params.text("scopeQ")
-    chosen = read_selectors(params, terms) if selectors is None else selectors
-    geo = read_geo(params, terms)
     query = Query(
-        selectors=chosen,
-        attributes=tuple(map(terms.expand, params.items("attrs"))),
-        datasets=read_datasets(params),
+        selectors=read_selectors(params, terms) if selectors is None else selectors,
+        attributes=read_attrs(params, terms),
+        datasets=parse_datasets(params.items("datasetId")),
         condition=condition,
-        geo=geo,
+        geo=read_geo(params, terms),
         scope=None if scope is None else parse_scope(scope),
         order=read_order(params, terms),
         limit=read_limit(params, settings),
         offset=read_offset(params, settings),
         count=params.flag("count") or params.option("count"),
     )
-    if not says_enough(params, query):
-        raise BadRequestDataError(
-            "the query takes every entity: give a type, attrs, q or a geoquery, or local=true"
-        )
+    _check_width(params, query)
     return query
 
 
-def says_enough(params: Params, query: Query) -> bool:
-    """Whether a query is narrow enough, or says that it means this node alone (clause 5.7.2).
+def _check_width(params: Params, query: Query) -> None:
+    """Raise BadRequestDataError for a query that takes everything without saying so (5.7.2.4).
 
-    Ids and id patterns narrow it too, though the text doesn't name them.
+    Ids alone don't narrow it, by the text; nor do names that every entity has.
     """
-    return bool(
-        query.selectors
-        or query.attributes
-        or query.condition
-        or query.geo
+    any_type = params.text("type") == ANY_TYPE
+    if any_type and "local" in params and not params.flag("local"):
+        raise BadRequestDataError("type=* means this node alone; local=false contradicts it")
+    narrow = (
+        any(selector.types is not None for selector in query.selectors)
+        or any(is_own(name) for name in query.attributes)
+        or any(is_own(name) for name in attributes_of(query.condition))
+        or query.geo is not None
         or params.flag("local")
-        or params.text("type") == ANY_TYPE
-        or params.items("pick")
+        or any_type
     )
+    if not narrow:
+        raise BadRequestDataError(
+            "too wide: give a type, attributes, q or a geoquery of theirs, or local=true"
+        )
 
 
-def read_datasets(params: Params) -> tuple[str, ...]:
-    """Read `datasetId`: URIs, and `@none` for the default instance (clause 4.5.5)."""
-    datasets = params.items("datasetId")
-    for one in datasets:
-        if one != DEFAULT_DATASET and not is_uri(one):
-            raise BadRequestDataError(f"datasetId: {one!r} is neither a URI nor {DEFAULT_DATASET}")
-    return datasets
+def is_own(name: str) -> bool:
+    """Whether a name is that of an attribute, not one that every entity has."""
+    return ":" in name
 
 
 def read_limit(params: Params, settings: Settings) -> int:
@@ -187,7 +195,7 @@ def read_join(params: Params) -> Join | None:
     return Join(
         cast("Literal['flat', 'inline']", form),
         params.count("joinLevel") or 1,
-        tuple(check_uri(one, name="containedBy") for one in params.items("containedBy")),
+        parse_ids(params.items("containedBy"), name="containedBy"),
     )
 
 
@@ -205,7 +213,9 @@ _KNOWN: Final = (
 )
 
 
-def query_params(document: Any, params: Params, terms: Terms) -> tuple[Params, tuple[Selector, ...]]:
+def query_params(
+    document: Any, params: Params, terms: Terms
+) -> tuple[Params, tuple[Selector, ...]]:
     """Turn a Query document (clause 5.2.23) into parameters and selectors.
 
     `params` are those of the query string, which hold paging and representation. Raises
@@ -233,9 +243,7 @@ def query_params(document: Any, params: Params, terms: Terms) -> tuple[Params, t
     return Params(values), _selectors(document.get("entities"), terms)
 
 
-def _read_nested(
-    values: dict[str, Any], name: str, document: Any, members: set[str]
-) -> None:
+def _read_nested(values: dict[str, Any], name: str, document: Any, members: set[str]) -> None:
     if document is None:
         return
     if not isinstance(document, dict) or set(document) - members - {"@context", "type"}:
@@ -267,15 +275,13 @@ def _selector(item: Any, terms: Terms) -> Selector:
     if "type" not in item:
         raise BadRequestDataError("entities: an entity selector needs a type")
     given = item.get("id", ())
-    ids = _list("entities.id", given) if given != () else ()
-    for one in ids:
-        check_uri(one, name="entities.id")
+    ids = parse_ids(_list("entities.id", given), name="entities.id") if given != () else ()
     pattern = item.get("idPattern")
     types = _text("entities.type", item["type"])
     return Selector(
         ids,
-        None if pattern is None else portable(_text("entities.idPattern", pattern)),
-        None if types == ANY_TYPE else parse_types(types, terms),
+        None if pattern is None else parse_id_pattern(_text("entities.idPattern", pattern)),
+        parse_types(types, terms),
     )
 
 

@@ -55,9 +55,7 @@ class Dispatcher:
         self._tokens = tokens
         self._metrics = metrics
 
-    async def __call__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         started = perf_counter()
         headers = _headers(scope["headers"])
@@ -83,7 +81,7 @@ class Dispatcher:
                     )
                 )
                 answer = await route.handler(exchange)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets an answer)
+        except Exception as error:
             answer = answer_to(error)
         tenant = headers.get(TENANT_HEADER)
         if tenant is not None:

@@ -68,6 +68,8 @@ class Exchange:
     """One request on its way through a handler."""
 
     __slots__ = (
+        "_node",
+        "_receive",
         "args",
         "caller",
         "headers",
@@ -79,8 +81,6 @@ class Exchange:
         "scope",
         "settings",
         "tenant",
-        "_node",
-        "_receive",
     )
 
     def __init__(
@@ -121,9 +121,7 @@ class Exchange:
             self.media = route.accepts[0]
         query = self.scope["query_string"]
         if query:
-            self.params = read_params(
-                query, route.params, text_max=self.settings.query_text_max
-            )
+            self.params = read_params(query, route.params, text_max=self.settings.query_text_max)
 
     def identify(self, caller: Caller) -> None:
         """Take the caller that was made out of the request, with the nodes it has passed."""

@@ -25,7 +25,9 @@ VERSION: Final = "1.9"
 """The version of the API that this node speaks (6.3.6, Preference-Applied)."""
 
 VERSIONS: Final = ("1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9")
-_LINK: Final = re.compile(r'\s*<([^>]*)>((?:\s*;\s*[\w!#$%&\'*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^",;\s]*))?)*)')
+_LINK: Final = re.compile(
+    r'\s*<([^>]*)>((?:\s*;\s*[\w!#$%&\'*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^",;\s]*))?)*)'
+)
 _LINK_PARAM: Final = re.compile(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^",;\s]*))')
 HEADER_MAX: Final = 8192
 ACCEPT_RANGES_MAX: Final = 32

@@ -226,7 +226,9 @@ GEOMETRY_PROPERTY: Final = Param(
     "geometryProperty", "GeoProperty that becomes the geometry in GeoJSON."
 )
 LANG: Final = Param("lang", "Preferred natural language of language maps.")
-DATASET_IDS: Final = Param("datasetId", "Attribute instances to give; @none is the default.", "list")
+DATASET_IDS: Final = Param(
+    "datasetId", "Attribute instances to give; @none is the default.", "list"
+)
 EXPAND_VALUES: Final = Param("expandValues", "Attributes whose values in q are expanded.", "list")
 JSON_KEYS: Final = Param("jsonKeys", "Attributes whose values are plain JSON.", "list")
 LOCAL: Final = Param("local", "Ask this node alone, no context sources (5.5.13).", "flag")

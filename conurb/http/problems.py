@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 from uuid import uuid4
 
@@ -66,7 +65,6 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
 INTERNAL: Final = PROBLEMS[errors.ConurbError]
 
 
-@lru_cache(maxsize=256)
 def problem_of(kind: type[BaseException]) -> Problem:
     """Give the row for a class of errors: its own, or its nearest ancestor's."""
     for ancestor in kind.__mro__:

@@ -191,9 +191,7 @@ class Contexts:
             hosted.last_used_us = self._clock()
             return hosted
         cached = self._cached.get(url)
-        if cached is not None and (
-            cached.expires_us is None or cached.expires_us > self._clock()
-        ):
+        if cached is not None and (cached.expires_us is None or cached.expires_us > self._clock()):
             return cached
         try:
             entry = self._download(url)
@@ -225,9 +223,7 @@ class Contexts:
             fetched = self._fetch(url)
             document = fetched.document
             lifetime_us = (
-                self._lifetime_us
-                if fetched.lifetime_s is None
-                else fetched.lifetime_s * US_PER_S
+                self._lifetime_us if fetched.lifetime_s is None else fetched.lifetime_s * US_PER_S
             )
         context = _context_of(url, document)
         now = self._clock()

@@ -64,7 +64,8 @@ class Host:
         self.contexts = contexts
         self.bounds = bounds or Bounds()
         self._stores = stores
-        self._clock = clock
+        self.clock = clock
+        self.started_us = clock()
         self._prepare = prepare
         self._nodes: dict[str | None, Node] = {}
         self._tenants: set[str] = set()
@@ -121,6 +122,10 @@ class Host:
         owner = await self.node(tenant)
         return await owner.snapshots.node(caller, snapshot_id)
 
+    def alias(self, tenant: str | None = None) -> str:
+        """Give the name under which a tenant is known in a Via header (clauses 4.14, 5.2.40)."""
+        return self.id if tenant is None else f"{self.id}.{tenant}"
+
     def list_tenants(self) -> list[str]:
         """List the tenants that exist, without the default one."""
         return sorted(self._tenants)
@@ -150,7 +155,7 @@ class Host:
             tenant=tenant,
             store=self._stores.store(place),
             contexts=self.contexts,
-            clock=self._clock,
+            clock=self.clock,
             bounds=self.bounds,
             rooms=SnapshotRooms(lambda room: self._build(room, tenant), self._stores.drop),
         )

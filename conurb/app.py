@@ -1,0 +1,146 @@
+"""Wiring, and nothing else: settings become a host of nodes and an HTTP application around it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+
+from conurb.access.outbound import Outbound
+from conurb.config import Settings
+from conurb.errors import ConfigError
+from conurb.http.app import build_app
+from conurb.http.auth import TokenBook
+from conurb.model.time import Clock, system_clock
+from conurb.node.bounds import Bounds
+from conurb.node.context_fetch import HttpFetch
+from conurb.node.contexts import Contexts, read_catalogue
+from conurb.node.host import Host
+from conurb.node.shelf import open_shelf
+from conurb.node.tokens import TokenFile
+
+BACKLOG = 2048
+GRACE_S = 10
+
+
+def build_contexts(settings: Settings, *, clock: Clock = system_clock) -> Contexts:
+    """Make the @contexts of a process: its catalogue, and fetching when it is configured."""
+    fetch = None
+    if settings.fetch_contexts:
+        fetch = HttpFetch(
+            Outbound(settings.outbound),
+            timeout_s=settings.context_timeout_s,
+            bytes_max=settings.context_bytes_max,
+        )
+    catalogue = {} if settings.contexts is None else read_catalogue(settings.contexts)
+    return Contexts(
+        catalogue,
+        fetch=fetch,
+        clock=clock,
+        lifetime_s=settings.context_lifetime_s,
+        terms_max=settings.contexts_max,
+    )
+
+
+def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
+    """Make the host of a process, not yet opened."""
+    return Host(
+        open_shelf(settings.store, clock=clock),
+        node_id=settings.node_id,
+        contexts=build_contexts(settings, clock=clock),
+        clock=clock,
+        bounds=Bounds(
+            page=settings.page_default,
+            page_max=settings.page_max,
+            batch_max=settings.batch_max,
+        ),
+    )
+
+
+async def open_host(host: Host) -> None:
+    """Open a host's nodes and take in the @contexts that they keep."""
+    await host.open()
+    default = await host.node()
+    await host.contexts.attach(default.store)
+
+
+def tokens_of(settings: Settings) -> TokenBook | None:
+    """Give the tokens that callers need; None when the node is open to all who can reach it.
+
+    Beyond loopback a node needs tokens and TLS, or an operator who insists (`insecure_open`);
+    else this raises ConfigError saying what is missing.
+    """
+    file = TokenFile(settings.tokens_path)
+    has_tokens = bool(file.list_tokens())
+    if settings.insecure_open:
+        return None
+    if settings.loopback:
+        return file if settings.tokens is not None else None
+    missing = []
+    if not has_tokens:
+        missing.append(f"a token (conurb token new NAME --file {settings.tokens_path})")
+    if settings.tls_certificate is None:
+        missing.append("tls_certificate and tls_key")
+    if missing:
+        raise ConfigError(
+            f"host {settings.host} is not loopback: {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} needed, or --insecure-open"
+        )
+    return file
+
+
+@asynccontextmanager
+async def open_app(
+    *, store: str | Path, settings: Settings | None = None
+) -> AsyncIterator[Starlette]:
+    """Open a node in this process and give its application: for notebooks, commands and tests."""
+    chosen = replace(settings or Settings(), store=str(store))
+    host = build_host(chosen)
+    await open_host(host)
+    try:
+        yield build_app(host, chosen)
+    finally:
+        await host.close()
+
+
+def build_served(settings: Settings) -> Starlette:
+    """Build the application that a server runs: it opens its host when it starts."""
+    host = build_host(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        await open_host(host)
+        try:
+            yield
+        finally:
+            await host.close()
+
+    return build_app(host, settings, tokens=tokens_of(settings), lifespan=lifespan)
+
+
+def serve(settings: Settings) -> None:
+    """Serve a node until it is told to stop."""
+    import uvicorn
+
+    uvicorn.run(
+        build_served(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )

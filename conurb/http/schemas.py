@@ -1,0 +1,193 @@
+"""JSON Schemas of what requests and answers hold, for the OpenAPI document.
+
+They say what a client may rely on, and leave the rules that JSON Schema can't say (which members go
+with which, what a name may be) to the standard.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_URI: Final[dict[str, Any]] = {"type": "string", "format": "uri"}
+_TIME: Final[dict[str, Any]] = {"type": "string", "format": "date-time"}
+_TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1}
+_TEXTS: Final[dict[str, Any]] = {"type": "array", "items": _TEXT}
+_CONTEXT: Final[dict[str, Any]] = {"type": ["string", "object", "array"]}
+_ONE_OR_MANY: Final[dict[str, Any]] = {"anyOf": [_TEXT, {**_TEXTS, "minItems": 1}]}
+
+
+def obj(
+    properties: dict[str, Any], *, required: tuple[str, ...] = (), more: bool = True
+) -> dict[str, Any]:
+    """Write the schema of an object; `more` allows members beyond those given."""
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = list(required)
+    if not more:
+        schema["additionalProperties"] = False
+    return schema
+
+
+def ref(name: str) -> dict[str, Any]:
+    """Refer to a schema of the document."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def items(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write the schema of a list."""
+    return {"type": "array", "items": schema}
+
+
+_HEAD: Final[dict[str, Any]] = {
+    "id": _URI,
+    "type": _ONE_OR_MANY,
+    "scope": _ONE_OR_MANY,
+    "createdAt": _TIME,
+    "modifiedAt": _TIME,
+    "expiresAt": _TIME,
+    "@context": _CONTEXT,
+}
+
+SCHEMAS: Final[dict[str, Any]] = {
+    "ProblemDetails": obj(
+        {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+        },
+        required=("type", "title", "status", "detail"),
+    ),
+    "Id": _URI,
+    "Ids": items(_URI),
+    "Entity": {
+        **obj(_HEAD),
+        "description": "An NGSI-LD entity (4.5.1): id, type, and attributes by their names.",
+    },
+    "EntityFragment": {
+        **obj(_HEAD),
+        "description": "Part of an entity (5.4): attributes by their names.",
+    },
+    "AttributeFragment": {
+        "description": "One attribute, or part of it (4.5.2 to 4.5.23), in any representation."
+    },
+    "Feature": obj(
+        {
+            "id": _URI,
+            "type": {"const": "Feature"},
+            "geometry": {"type": ["object", "null"]},
+            "properties": {"type": "object"},
+        },
+        required=("type", "geometry", "properties"),
+    ),
+    "FeatureCollection": obj(
+        {"type": {"const": "FeatureCollection"}, "features": items(ref("Feature"))},
+        required=("type", "features"),
+    ),
+    "FeatureOrCollection": {"anyOf": [ref("Feature"), ref("FeatureCollection")]},
+    "EntityError": obj(
+        {"entityId": {"type": "string"}, "error": ref("ProblemDetails")},
+        required=("entityId", "error"),
+    ),
+    "BatchOperationResult": obj(
+        {"success": items({"type": "string"}), "errors": items(ref("EntityError"))},
+        required=("success", "errors"),
+    ),
+    "UpdateResult": obj(
+        {
+            "updated": items({"type": "string"}),
+            "notUpdated": items(
+                obj(
+                    {"attributeName": {"type": "string"}, "reason": {"type": "string"}},
+                    required=("attributeName", "reason"),
+                )
+            ),
+        },
+        required=("updated", "notUpdated"),
+    ),
+    "EntitySelector": obj(
+        {"id": _ONE_OR_MANY, "idPattern": _TEXT, "type": _TEXT}, required=("type",), more=False
+    ),
+    "GeoQuery": obj(
+        {
+            "georel": _TEXT,
+            "geometry": _TEXT,
+            "coordinates": {"type": ["string", "array"]},
+            "geoproperty": _TEXT,
+        },
+        required=("georel", "geometry", "coordinates"),
+        more=False,
+    ),
+    "Query": obj(
+        {
+            "type": {"const": "Query"},
+            "entities": {"type": "array", "items": ref("EntitySelector"), "minItems": 1},
+            "attrs": _TEXTS,
+            "pick": _TEXTS,
+            "omit": _TEXTS,
+            "q": _TEXT,
+            "geoQ": ref("GeoQuery"),
+            "scopeQ": _TEXT,
+            "csf": _TEXT,
+            "lang": _TEXT,
+            "datasetId": _TEXTS,
+            "join": {"enum": ["flat", "inline", "@none"]},
+            "joinLevel": {"type": "integer", "minimum": 1},
+            "containedBy": items(_URI),
+            "@context": _CONTEXT,
+        },
+        required=("type",),
+    ),
+    "Context": obj({"@context": _CONTEXT}),
+    "ContextList": items({"anyOf": [{"type": "string"}, {"type": "object"}]}),
+    "ContextSourceIdentity": obj(
+        {
+            "id": _URI,
+            "type": {"const": "ContextSourceIdentity"},
+            "contextSourceAlias": _TEXT,
+            "contextSourceUptime": _TEXT,
+            "contextSourceTimeAt": _TIME,
+        },
+        required=("id", "type", "contextSourceAlias", "contextSourceUptime"),
+    ),
+    "EntityTypeList": {
+        "anyOf": [
+            obj({"id": _URI, "type": _TEXT, "typeList": _TEXTS}, required=("typeList",)),
+            items(obj({"id": _TEXT, "typeName": _TEXT, "attributeNames": _TEXTS})),
+        ]
+    },
+    "EntityTypeInfo": obj(
+        {
+            "id": _TEXT,
+            "type": {"const": "EntityTypeInfo"},
+            "typeName": _TEXT,
+            "entityCount": {"type": "integer"},
+            "attributeDetails": items({"type": "object"}),
+        },
+        required=("id", "type", "typeName", "entityCount", "attributeDetails"),
+    ),
+    "AttributeList": {
+        "anyOf": [
+            obj({"id": _URI, "type": _TEXT, "attributeList": _TEXTS}, required=("attributeList",)),
+            items(obj({"id": _TEXT, "attributeName": _TEXT, "typeNames": _TEXTS})),
+        ]
+    },
+    "Attribute": obj(
+        {
+            "id": _TEXT,
+            "type": {"const": "Attribute"},
+            "attributeName": _TEXT,
+            "attributeCount": {"type": "integer"},
+            "attributeTypes": _TEXTS,
+            "typeNames": _TEXTS,
+        },
+        required=("id", "type", "attributeName"),
+    ),
+    "Health": obj(
+        {"status": {"enum": ["ok", "ill"]}, "version": _TEXT, "detail": _TEXT},
+        required=("status", "version"),
+    ),
+    "Version": obj({"conurb": _TEXT, "ngsi-ld": _TEXT}, required=("conurb", "ngsi-ld")),
+    "OpenApi": obj({"openapi": _TEXT}, required=("openapi",)),
+}
+"""Schema by name, for `#/components/schemas/`."""
