@@ -61,13 +61,6 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
     )
 
 
-async def open_host(host: Host) -> None:
-    """Open a host's nodes and take in the @contexts that they keep."""
-    await host.open()
-    default = await host.node()
-    await host.contexts.attach(default.store)
-
-
 def tokens_of(settings: Settings) -> TokenBook | None:
     """Give the tokens that callers need; None when the node is open to all who can reach it.
 
@@ -100,7 +93,7 @@ async def open_app(
     """Open a node in this process and give its application: for notebooks, commands and tests."""
     chosen = replace(settings or Settings(), store=str(store))
     host = build_host(chosen)
-    await open_host(host)
+    await host.open()
     try:
         yield build_app(host, chosen)
     finally:
@@ -113,7 +106,7 @@ def build_served(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
-        await open_host(host)
+        await host.open()
         try:
             yield
         finally:

@@ -2,18 +2,19 @@
 
 The default tenant is the store that the operator names; the others stand beside it. In SQLite, the
 store `city.db` has its tenants in `city.db.tenants/`; in PostgreSQL, the schema `city` has its in
-schemas `city_t_NAME`. A tenant's name is written in lower-case letters, digits and underscores,
-so that file systems and databases that fold case keep names apart.
+schemas `city_t_NAME`. Snapshots stand there too. A place's name is written in lower-case letters,
+digits and underscores, so that file systems and databases that fold case keep names apart.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from conurb.errors import BadRequestDataError, UnavailableError
+from conurb.errors import UnavailableError
 from conurb.model.time import Clock, system_clock
 from conurb.store.engines import open_store
 
@@ -43,26 +44,21 @@ class FolderShelf:
         plain = Path(path.removeprefix("sqlite:///")).expanduser()
         self._folder = plain.with_name(plain.name + ".tenants")
 
-    async def tenants(self) -> list[str]:
-        """List the tenants that exist, without the default one."""
-        found = (tenant_of(file.stem) for file in sorted(self._folder.glob("*" + SUFFIX)))
-        return [tenant for tenant in found if tenant is not None]
-
-    def store(self, tenant: str | None) -> Store:
-        """Give the store of a tenant, not yet opened."""
-        target = self._path if tenant is None else str(self._file(tenant))
+    def store(self, place: str | None) -> Store:
+        """Give the store of a place (None: the default tenant), not yet opened."""
+        target = self._path if place is None else str(self._file(place))
         return open_store(target, clock=self._clock)
 
-    async def drop(self, tenant: str) -> None:
-        """Take a tenant's store away for good; it is closed."""
-        file = self._file(tenant)
+    async def drop(self, place: str) -> None:
+        """Take the store of a place away for good; it is closed."""
+        file = self._file(place)
         for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
             part.unlink(missing_ok=True)
         if self._folder.is_dir() and not any(self._folder.iterdir()):
             shutil.rmtree(self._folder)
 
-    def _file(self, tenant: str) -> Path:
-        return self._folder / (written(tenant) + SUFFIX)
+    def _file(self, place: str) -> Path:
+        return self._folder / (written(place) + SUFFIX)
 
 
 class SchemaShelf:
@@ -73,36 +69,25 @@ class SchemaShelf:
         self._clock = clock
         self._schema = parse_qs(urlsplit(url).query).get("schema", [SCHEMA_DEFAULT])[0]
 
-    async def tenants(self) -> list[str]:
-        """List the tenants that exist; raise UnavailableError when the server doesn't answer."""
-        prefix = self._schema + _MARK
-        rows = await self._run(
-            "fetch", "SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)", prefix
-        )
-        found = (tenant_of(row["nspname"][len(prefix) :]) for row in rows)
-        return sorted(tenant for tenant in found if tenant is not None)
-
-    def store(self, tenant: str | None) -> Store:
-        """Give the store of a tenant, not yet opened."""
-        if tenant is None:
+    def store(self, place: str | None) -> Store:
+        """Give the store of a place (None: the default tenant), not yet opened."""
+        if place is None:
             return open_store(self._url, clock=self._clock)
         parts = urlsplit(self._url)
-        query = {**parse_qs(parts.query), "schema": [self._schema_of(tenant)]}
+        query = {**parse_qs(parts.query), "schema": [self._schema_of(place)]}
         url = urlunsplit(parts._replace(query=urlencode(query, doseq=True)))
         return open_store(url, clock=self._clock)
 
-    async def drop(self, tenant: str) -> None:
-        """Take a tenant's store away for good; it is closed."""
-        await self._run("execute", f'DROP SCHEMA IF EXISTS "{self._schema_of(tenant)}" CASCADE')
+    async def drop(self, place: str) -> None:
+        """Take the store of a place away for good; it is closed."""
+        await self._run("execute", f'DROP SCHEMA IF EXISTS "{self._schema_of(place)}" CASCADE')
 
-    def _schema_of(self, tenant: str) -> str:
-        schema = self._schema + _MARK + written(tenant)
-        if len(schema) > SCHEMA_LENGTH_MAX:
-            raise BadRequestDataError(
-                f"tenant: {tenant!r} makes the schema name {schema!r}, over {SCHEMA_LENGTH_MAX} "
-                "characters; capitals and signs take three each"
-            )
-        return schema
+    def _schema_of(self, place: str) -> str:
+        """Give the schema of a place; a name too long for the server becomes its hash."""
+        schema = self._schema + _MARK + written(place)
+        if len(schema) <= SCHEMA_LENGTH_MAX:
+            return schema
+        return self._schema + _MARK + hashlib.sha256(place.encode()).hexdigest()[:32]
 
     async def _run(self, method: str, statement: str, *values: Any) -> Any:
         import asyncpg
@@ -121,31 +106,10 @@ class SchemaShelf:
             await connection.close()
 
 
-def written(tenant: str) -> str:
-    """Write a tenant's name in lower-case letters, digits and underscores.
+def written(place: str) -> str:
+    """Write a place's name in lower-case letters, digits and underscores.
 
     >>> written("Wuxi-2")
     '_57uxi_2d2'
     """
-    return "".join(c if c in _PLAIN else f"_{ord(c):02x}" for c in tenant)
-
-
-def tenant_of(text: str) -> str | None:
-    """Read what `written` wrote; None when it didn't.
-
-    >>> tenant_of("_57uxi_2d2")
-    'Wuxi-2'
-    """
-    letters, rest = [], text
-    while rest:
-        if rest[0] != "_":
-            letters.append(rest[0])
-            rest = rest[1:]
-            continue
-        try:
-            letters.append(chr(int(rest[1:3], 16)))
-        except ValueError:
-            return None
-        rest = rest[3:]
-    tenant = "".join(letters)
-    return tenant if tenant and written(tenant) == text else None
+    return "".join(c if c in _PLAIN else f"_{ord(c):02x}" for c in place)
