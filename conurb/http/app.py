@@ -28,6 +28,8 @@ MODULES: Final = (
     "attributes",
     "batch",
     "discovery",
+    "entity_maps",
+    "snapshots",
     "contexts",
     "identity",
     "health",

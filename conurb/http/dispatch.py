@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-TENANT_HEADER: Final = b"ngsild-tenant"
+ECHOED: Final = (b"ngsild-tenant", b"ngsild-snapshot")
+"""Headers that an answer repeats, so that a client sees whose data it got (6.3.14, 6.3.22)."""
+
 BODYLESS: Final = frozenset({204, 304})
 NO_BODY: Final = b""
 
@@ -83,9 +85,10 @@ class Dispatcher:
                 answer = await route.handler(exchange)
         except Exception as error:
             answer = answer_to(error)
-        tenant = headers.get(TENANT_HEADER)
-        if tenant is not None:
-            answer.headers.append((TENANT_HEADER, tenant))
+        for name in ECHOED:
+            given = headers.get(name)
+            if given is not None:
+                answer.headers.append((name, given))
         await _send(send, answer, bodyless=exchange.method == "HEAD")
         self._metrics.count(operation, answer.status, perf_counter() - started)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
 from conurb.http.asking import read_attrs, read_join, read_query, read_types
+from conurb.http.entity_maps import mapped_query
 from conurb.http.exchange import Answer, Exchange, created, give_json, no_content
 from conurb.http.outcomes import batch_result
 from conurb.http.paging import page_headers
@@ -52,10 +53,11 @@ async def query(exchange: Exchange) -> Answer:
     asked = read_query(params, terms, exchange.settings)
     view = read_view(params, terms)
     join = read_join(params)
-    node = await exchange.node()
-    answer = await node.consume.query(exchange.caller, asked, join=inlined(join))
-    headers = page_headers(exchange, asked, more=answer.more, total=answer.total)
-    return await give_entities(exchange, answer.entities, terms, view, join=join, headers=headers)
+    answer, status, headers = await mapped_query(exchange, asked, inlined(join))
+    headers += page_headers(exchange, asked, more=answer.more, total=answer.total)
+    return await give_entities(
+        exchange, answer.entities, terms, view, join=join, headers=headers, status=status
+    )
 
 
 async def retrieve(exchange: Exchange) -> Answer:

@@ -151,12 +151,18 @@ class Exchange:
         return self.host.contexts
 
     async def node(self) -> Node:
-        """Give the node of the request's tenant.
+        """Give the node of the request's tenant, or of the snapshot that it names (6.3.22).
 
-        Raises NonexistentTenantError unless the operation creates tenants (5.5.10).
+        Raises NonexistentTenantError unless the operation creates tenants (5.5.10), NotFoundError
+        when there is no such snapshot.
         """
         if self._node is None:
-            self._node = await self.host.node(self.tenant, create=self.route.makes_tenant)
+            snapshot = self.headers.get(b"ngsild-snapshot")
+            if snapshot is not None:
+                snapshot_id = snapshot.decode("latin-1").strip()
+                self._node = await self.host.snapshot(self.caller, self.tenant, snapshot_id)
+            else:
+                self._node = await self.host.node(self.tenant, create=self.route.makes_tenant)
         return self._node
 
     async def body(self) -> bytes:

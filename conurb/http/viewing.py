@@ -98,6 +98,7 @@ async def give_entities(
     *,
     join: Join | None = None,
     headers: list[Header] | None = None,
+    status: int = 200,
 ) -> Answer:
     """Answer with a list of entities, linked ones after them for a flat join."""
     flat = join is not None and join.form == "flat"
@@ -108,7 +109,7 @@ async def give_entities(
         document = render_flat(entities, terms, view)
     else:
         document = [render_entity(one, terms, view) for one in entities]
-    return await exchange.give(document, terms, headers=headers)
+    return await exchange.give(document, terms, headers=headers, status=status)
 
 
 def _collection(entities: list[Entity], terms: Terms, view: View, *, flat: bool) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 The facade that the protocols (`conurb.http`, the command line, a region) call. It only holds the
 parts together: `provide` writes, `consume` reads, `entity_maps` and `snapshots` keep what queries
-found. Every method of a part takes the caller first,
-arguments in internal form (IRIs, `Entity`, `Fragment`, `Query`), and gives internal form back.
+found. Every method of a part takes the caller first, arguments in internal form (IRIs, `Entity`,
+`Fragment`, `Query`), and gives internal form back.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ class Snapshots:
         clock: Clock,
         *,
         announce: Announce = say_nothing,
-        new_id: Callable[[], str] = lambda: str(uuid4()),
+        new_id: Callable[[], str] = lambda: uuid4().hex,
     ) -> None:
         self.announce = announce
         self._store = store
