@@ -1,0 +1,141 @@
+"""Connections of one store: one that writes, in a thread of its own, and those that read.
+
+Reads by primary key take some ten microseconds, less than the way to another thread and back, so
+the event loop has a connection of its own for them. Queries run in a small pool of threads that
+all stores of the process share; each thread opens its connection to a store when it first needs
+it. Forty-one stores in one process must stay small, so that caches are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import apsw
+
+from conurb.errors import TooComplexQueryError, UnavailableError
+from conurb.store.sqlite import functions, schema
+
+READER_THREADS: Final = 4
+"""Threads that run queries, for all stores of the process together."""
+
+READER_CACHE_KIB: Final = 1_024
+WRITER_CACHE_KIB: Final = 8_192
+
+QUERY_TIME_MAX_S: Final = 60.0
+"""A query that runs longer is stopped."""
+
+_PROGRESS_STEPS: Final = 500_000
+"""Steps of SQLite's machine between two looks at the clock."""
+
+T = TypeVar("T")
+
+_readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="conurb-read")
+
+
+class Connections:
+    """Opens, lends and closes the connections to one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._open: list[apsw.Connection] = []
+        self._inline: apsw.Connection | None = None
+        self._writer_thread: ThreadPoolExecutor | None = None
+        self._lock_file: int | None = None
+
+    # ── reading ───────────────────────────────────────────────────────────────────────────────
+
+    def inline(self) -> apsw.Connection:
+        """Give the event loop's connection, for reads of microseconds."""
+        if self._inline is None:
+            self._inline = self._open_reader()
+        return self._inline
+
+    async def read(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Run a query in the pool of readers, on one consistent view."""
+        return await asyncio.get_running_loop().run_in_executor(_readers, self._read, work)
+
+    def _read(self, work: Callable[[apsw.Connection], T]) -> T:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._open_reader()
+        deadline = time.monotonic() + QUERY_TIME_MAX_S
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
+        connection.execute("BEGIN")
+        try:
+            return work(connection)
+        except apsw.InterruptError as error:
+            raise TooComplexQueryError(
+                f"the query takes longer than the {QUERY_TIME_MAX_S:.0f} s that are allowed"
+            ) from error
+        finally:
+            connection.execute("COMMIT")
+            connection.set_progress_handler(None)
+
+    def _open_reader(self) -> apsw.Connection:
+        connection = self.connect(write=False)
+        functions.register(connection)
+        with self._lock:
+            self._open.append(connection)
+        return connection
+
+    def connect(self, *, write: bool) -> apsw.Connection:
+        """Open a connection; the caller closes it."""
+        try:
+            connection = apsw.Connection(str(self.path), statementcachesize=64)
+        except apsw.Error as error:
+            raise UnavailableError(f"store {self.path}: {error}") from error
+        cache_kib = WRITER_CACHE_KIB if write else READER_CACHE_KIB
+        schema.prepare(connection, cache_kib=cache_kib, write=write)
+        return connection
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────
+
+    async def in_writer(self, work: Callable[[], T]) -> T:
+        """Run work in the writer thread."""
+        if self._writer_thread is None:
+            self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="conurb-write")
+        return await asyncio.get_running_loop().run_in_executor(self._writer_thread, work)
+
+    def claim(self) -> None:
+        """Become the one process that writes to this file.
+
+        Raises UnavailableError when another one is.
+        """
+        if self._lock_file is not None:
+            return
+        descriptor = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            raise UnavailableError(
+                f"store {self.path}: another process writes to it already"
+            ) from error
+        self._lock_file = descriptor
+
+    def close(self) -> None:
+        """Close everything that is open."""
+        if self._writer_thread is not None:
+            self._writer_thread.shutdown()
+            self._writer_thread = None
+        with self._lock:
+            for connection in self._open:
+                with contextlib.suppress(apsw.ThreadingViolationError):
+                    connection.close()
+            self._open.clear()
+        self._inline = None
+        self._local = threading.local()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None

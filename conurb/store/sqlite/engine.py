@@ -1,0 +1,290 @@
+"""The embedded engine: the contract of a store over one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import apsw
+import orjson
+
+from conurb.access.caller import admits
+from conurb.errors import UnavailableError
+from conurb.model.changes import Change, HistoryInstance, Operation
+from conurb.model.entity import Entity
+from conurb.model.query.tree import Query, Restriction
+from conurb.model.time import Clock, Stamps
+from conurb.store.contract import (
+    Document,
+    Outcome,
+    Page,
+    Position,
+    Record,
+)
+from conurb.store.group import GroupCommit, Request, Result
+from conurb.store.sqlite import schema
+from conurb.store.sqlite.connections import Connections
+from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
+from conurb.store.sqlite.select import select_page
+from conurb.store.sqlite.write import Writer, changes_of, last_seq, last_stamp
+
+_FIND = f"SELECT {ENTITY_COLUMNS} FROM entity WHERE id = ? AND doc IS NOT NULL"
+_FIND_MANY = (
+    f"SELECT {ENTITY_COLUMNS} FROM entity "
+    "WHERE id IN (SELECT value FROM json_each(?)) AND doc IS NOT NULL"
+)
+
+
+class SqliteStore:
+    """One node's objects in one SQLite file; see `conurb.store.contract.Store`."""
+
+    def __init__(self, path: Path, *, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._connections = Connections(path)
+        self._terms = Terms()
+        self._group = GroupCommit(self._commit, name=str(path))
+        self._writer: Writer | None = None
+        self._seq = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    # ── life ──────────────────────────────────────────────────────────────────────────────────
+
+    async def open(self) -> None:
+        """Open, create or migrate forward; raise UnavailableError when that can't be."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        await self._connections.in_writer(self._open)
+
+    def _open(self) -> None:
+        try:
+            connection = self._connections.connect(write=True)
+            with connection:
+                found = schema.version(connection, name=str(self._path))
+            if found < schema.VERSION:
+                self._connections.claim()
+                schema.migrate(connection, name=str(self._path))
+            self._seq = last_seq(connection)
+            connection.close()
+        except apsw.Error as error:
+            raise UnavailableError(f"store {self._path}: {error}") from error
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of everything."""
+        await self._group.close()
+        if self._writer is not None:
+            await self._connections.in_writer(self._writer.connection.close)
+            self._writer = None
+        self._connections.close()
+        self._wake()
+
+    # ── writing ───────────────────────────────────────────────────────────────────────────────
+
+    async def apply(
+        self, operations: Sequence[Operation], *, position: Position | None = None
+    ) -> list[Outcome]:
+        """Write; give one outcome per operation, in order."""
+        if not operations and position is None:
+            return []
+        result = await self._group.submit(Request(operations, position=position))
+        return result.outcomes
+
+    async def apply_all(
+        self, operations: Sequence[Operation], *, position: Position | None = None
+    ) -> list[Change]:
+        """Write all or nothing: raise the first error, having changed nothing."""
+        if not operations and position is None:
+            return []
+        result = await self._group.submit(Request(operations, atomic=True, position=position))
+        return changes_of(result.outcomes)
+
+    async def _commit(self, requests: Sequence[Request]) -> Sequence[Result]:
+        results, seq = await self._connections.in_writer(lambda: self._commit_group(requests))
+        if seq != self._seq:
+            self._seq = seq
+            self._wake()
+        return results
+
+    def _commit_group(self, requests: Sequence[Request]) -> tuple[list[Result], int]:
+        writer = self._open_writer()
+        try:
+            return writer.commit(requests), writer.last_seq()
+        except apsw.Error as error:
+            raise UnavailableError(f"store {self._path}: {error}") from error
+
+    def _open_writer(self) -> Writer:
+        """Open the connection that writes; in the writer thread."""
+        if self._writer is None:
+            self._connections.claim()
+            connection = self._connections.connect(write=True)
+            self._writer = Writer(
+                connection, Stamps(self._clock, last_stamp(connection)), self._terms
+            )
+        return self._writer
+
+    # ── current state ─────────────────────────────────────────────────────────────────────────
+
+    async def find(self, entity_id: str, restriction: Restriction = Restriction()) -> Entity | None:
+        """Find one object's current state; None when there is none, expired or not to be seen."""
+        row = self._connections.inline().execute(_FIND, (entity_id,)).fetchone()
+        if row is None:
+            return None
+        entity = entity_of(row)
+        return entity if self._is_shown(entity, restriction) else None
+
+    async def find_many(
+        self, entity_ids: Sequence[str], restriction: Restriction = Restriction()
+    ) -> list[Entity]:
+        """Give the current state of those objects that there are, in the order asked."""
+        rows = self._connections.inline().execute(
+            _FIND_MANY, (orjson.dumps(list(entity_ids)).decode(),)
+        )
+        found = {row[0]: entity_of(row) for row in rows}
+        return [
+            found[entity_id]
+            for entity_id in dict.fromkeys(entity_ids)
+            if entity_id in found and self._is_shown(found[entity_id], restriction)
+        ]
+
+    def _is_shown(self, entity: Entity, restriction: Restriction) -> bool:
+        if entity.expires_at is not None and entity.expires_at <= self._clock():
+            return False
+        return admits(restriction, entity)
+
+    async def list_expired(self, limit: int = 1000) -> list[str]:
+        """List ids of objects of which something has expired, earliest first."""
+        rows = self._connections.inline().execute(
+            "SELECT id FROM entity WHERE due <= ? ORDER BY due, id LIMIT ?", (self._clock(), limit)
+        )
+        return [entity_id for (entity_id,) in rows]
+
+    async def query(
+        self, query: Query, *, at_us: int | None = None, known_at_us: int | None = None
+    ) -> Page:
+        """Query current state, or the state that held at a time."""
+        now = self._clock()
+        selected = await self._connections.read(
+            lambda connection: select_page(
+                connection,
+                self._terms,
+                query,
+                now_us=now,
+                at_us=at_us,
+                known_at_us=known_at_us,
+            )
+        )
+        return selected.page
+
+    # ── history ───────────────────────────────────────────────────────────────────────────────
+
+    async def history(self, entity_id: str, attributes: Sequence[str]) -> list[HistoryInstance]:
+        """Give every history instance of an object's attributes, superseded ones included."""
+
+        def work(connection: apsw.Connection) -> list[HistoryInstance]:
+            numbers = [self._terms.find(connection, attribute) for attribute in attributes]
+            rows = connection.execute(
+                f"SELECT {HISTORY_COLUMNS} FROM history "
+                "WHERE eid = (SELECT eid FROM entity WHERE id = ?) "
+                "AND attr IN (SELECT value FROM json_each(?)) "
+                "ORDER BY attr, dataset, at, recorded",
+                (entity_id, orjson.dumps(numbers).decode()),
+            )
+            return self._terms.history_of(connection, rows)
+
+        return await self._connections.read(work)
+
+    # ── journal ───────────────────────────────────────────────────────────────────────────────
+
+    async def journal(self, *, after: int, limit: int = 1000) -> list[Record]:
+        """Read the journal in order, from the entry after `after`."""
+
+        def work(connection: apsw.Connection) -> list[Record]:
+            rows = connection.execute(
+                "SELECT seq, at, kind, id, head, touched, before, after FROM journal "
+                "WHERE seq > ? ORDER BY seq LIMIT ?",
+                (after, limit),
+            )
+            return [record_of(row) for row in rows]
+
+        return await self._connections.read(work)
+
+    async def journal_end(self) -> int:
+        """Give the number of the last entry; 0 for none."""
+        return self._seq
+
+    async def wait_for_journal(self, after: int, timeout_s: float) -> bool:
+        """Wait until there is an entry after `after`; False when the time ran out."""
+        if self._seq > after:
+            return True
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.add(waiter)
+        try:
+            await asyncio.wait_for(waiter, timeout_s)
+        except TimeoutError:
+            return self._seq > after
+        finally:
+            self._waiters.discard(waiter)
+        return self._seq > after
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def position(self, reader: str) -> int:
+        """Give how far a reader has come; 0 for a new one."""
+        found = (
+            self._connections.inline()
+            .execute("SELECT seq FROM position WHERE reader = ?", (reader,))
+            .get
+        )
+        return int(found or 0)
+
+    async def set_position(self, position: Position) -> None:
+        """Store how far a reader has come."""
+        await self._group.submit(Request(position=position))
+
+    async def prune_journal(self, *, before_us: int) -> int:
+        """Drop entries older than that which every stored position has passed; give how many."""
+
+        def work() -> int:
+            writer = self._open_writer()
+
+            def delete() -> int:
+                writer.connection.execute(
+                    "DELETE FROM journal WHERE at < ?1 AND seq < ?2 AND seq <= "
+                    "(SELECT coalesce(min(seq), ?2) FROM position)",
+                    (before_us, self._seq),
+                )
+                return writer.connection.changes()
+
+            return int(writer.transaction(delete))
+
+        return await self._group.exclusive(lambda: self._connections.in_writer(work))
+
+    # ── documents ─────────────────────────────────────────────────────────────────────────────
+
+    async def put_document(self, document: Document) -> None:
+        """Store a document, replacing the one of its kind and id."""
+        await self._group.submit(Request(put=document))
+
+    async def find_document(self, kind: str, document_id: str) -> Document | None:
+        """Find a document; None when there is none."""
+        body = (
+            self._connections.inline()
+            .execute("SELECT body FROM document WHERE kind = ? AND id = ?", (kind, document_id))
+            .get
+        )
+        return None if body is None else Document(kind, document_id, orjson.loads(body))
+
+    async def list_documents(self, kind: str) -> list[Document]:
+        """List the documents of a kind, in order of their creation."""
+        rows = self._connections.inline().execute(
+            "SELECT id, body FROM document WHERE kind = ? ORDER BY number", (kind,)
+        )
+        return [Document(kind, document_id, orjson.loads(body)) for document_id, body in rows]
+
+    async def delete_document(self, kind: str, document_id: str) -> bool:
+        """Delete a document; whether there was one."""
+        result = await self._group.submit(Request(delete=(kind, document_id)))
+        return result.deleted

@@ -1,0 +1,57 @@
+"""The geometries of current state in the R*Tree, kept when an entity's row is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+
+from conurb.model.entity import Entity
+from conurb.model.geometry import bounds, to_wkb
+from conurb.store.sqlite.schema import GEO_PER_ENTITY_MAX
+
+_INSERT = """
+INSERT OR REPLACE INTO geo (gid, west, east, south, north, eid, attr, x, y, wkb)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+Place = tuple[str, Any]
+"""(attribute, GeoJSON geometry)."""
+
+
+def _places(entity: Entity | None) -> list[Place]:
+    if entity is None:
+        return []
+    return [
+        (attribute, instance["value"])
+        for attribute, instances in entity.attrs.items()
+        for instance in instances
+        if instance["type"] == "GeoProperty" and instance.get("value") is not None
+    ][:GEO_PER_ENTITY_MAX]
+
+
+def replace(
+    connection: apsw.Connection,
+    eid: int,
+    before: Entity | None,
+    after: Entity | None,
+    term: Callable[[str], int],
+) -> None:
+    """Write the geometries that became others; those that stay cost nothing."""
+    old, new = _places(before), _places(after)
+    if old == new:
+        return
+    base = eid * GEO_PER_ENTITY_MAX
+    for number, place in enumerate(new):
+        if number >= len(old) or old[number] != place:
+            connection.execute(_INSERT, _row(base + number, eid, place, term))
+    for number in range(len(new), len(old)):
+        connection.execute("DELETE FROM geo WHERE gid = ?", (base + number,))
+
+
+def _row(gid: int, eid: int, place: Place, term: Callable[[str], int]) -> tuple[Any, ...]:
+    attribute, geometry = place
+    west, south, east, north = bounds(geometry)
+    if geometry["type"] == "Point":
+        return gid, west, east, south, north, eid, term(attribute), west, south, None
+    return gid, west, east, south, north, eid, term(attribute), None, None, to_wkb(geometry)

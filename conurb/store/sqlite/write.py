@@ -1,0 +1,409 @@
+"""The writer of the embedded engine: one group of requests becomes one durable transaction.
+
+Runs in the store's one writer thread. It loads what it holds of every object of the group in one
+statement, lets the ledger decide, and writes table by table with prepared statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import apsw
+import orjson
+
+from conurb.errors import ConurbError
+from conurb.model.changes import Change, HistoryInstance, Operation
+from conurb.model.entity import Entity, Instance
+from conurb.model.operations.expiry import next_expiry
+from conurb.model.time import Stamps
+from conurb.store.contract import Document, Outcome, Position
+from conurb.store.group import Request, Result
+from conurb.store.ledger import HEAD, Held, JournalRow, Key, Ledger, Needs, Row, Rows
+from conurb.store.sqlite import geometries
+from conurb.store.sqlite.rows import (
+    HEAD_TERM,
+    HISTORY_COLUMNS,
+    Terms,
+    entity_of,
+    journal_head,
+)
+from conurb.store.sqlite.values import IRREGULAR, regular
+
+_INSERT_ENTITY = """
+INSERT INTO entity (type, types, scope, created, modified, expires, due, born, flat, doc, eid, id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_UPDATE_ENTITY = """
+UPDATE entity SET type = ?, types = ?, scope = ?, created = ?, modified = ?, expires = ?, due = ?,
+    born = ?, flat = ?, doc = ? WHERE eid = ?"""
+_INSERT_HISTORY = """
+INSERT INTO history (eid, attr, dataset, at, recorded, superseded, number, observed, val, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_INSERT_JOURNAL = """
+INSERT INTO journal (at, kind, id, head, touched, before, after) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_SUPERSEDE_AT = """
+UPDATE history SET superseded = ?
+WHERE eid = ? AND attr = ? AND dataset = ? AND at = ? AND superseded IS NULL"""
+_SUPERSEDE_AFTER = """
+UPDATE history SET superseded = ?
+WHERE eid = ? AND attr = ? AND dataset = ? AND at > ? AND superseded IS NULL"""
+_SUPERSEDE_NUMBER = """
+UPDATE history SET superseded = ?
+WHERE eid = ? AND attr = ? AND number = ? AND superseded IS NULL"""
+_LOAD = """
+SELECT eid, born, id, types, scope, created, modified, expires, doc
+FROM entity WHERE id IN (SELECT value FROM json_each(?))"""
+
+
+class Writer:
+    """Owns the connection that writes. Every method runs in the writer thread."""
+
+    def __init__(self, connection: apsw.Connection, stamps: Stamps, terms: Terms) -> None:
+        self.connection = connection
+        self._stamps = stamps
+        self._terms = terms
+        self._eids: dict[str, int] = {}
+        self._before: dict[str, Entity | None] = {}
+        self._last_eid: int = connection.execute("SELECT max(eid) FROM entity").get or 0
+        self._last_term: int = connection.execute("SELECT max(id) FROM term").get or 0
+
+    def transaction(self, work: Callable[[], Any]) -> Any:
+        """Run work in one transaction; undo everything when it raises."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            outcome = work()
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            self._undone()
+            raise
+        return outcome
+
+    def commit(self, requests: Sequence[Request]) -> list[Result]:
+        """Write the requests of one group in order; durable on return."""
+        results: list[Result] = self.transaction(lambda: self._write_group(requests))
+        return results
+
+    def last_seq(self) -> int:
+        """Give the number of the last journal entry."""
+        return last_seq(self.connection)
+
+    def _undone(self) -> None:
+        self._terms.forget()
+        self._last_eid = self.connection.execute("SELECT max(eid) FROM entity").get or 0
+        self._last_term = self.connection.execute("SELECT max(id) FROM term").get or 0
+
+    def _write_group(self, requests: Sequence[Request]) -> list[Result]:
+        ledger = Ledger(self._stamps)
+        self._load(ledger, {o.entity_id for request in requests for o in request.operations})
+        results = []
+        for request in requests:
+            if request.atomic:
+                self._flush(ledger)
+                results.append(self._write_atomic(ledger, request))
+            else:
+                outcomes = [self._decide(ledger, operation) for operation in request.operations]
+                results.append(Result(outcomes, deleted=self._write_rest(request)))
+        self._flush(ledger)
+        return results
+
+    def _write_atomic(self, ledger: Ledger, request: Request) -> Result:
+        saved = ledger.savepoint([operation.entity_id for operation in request.operations])
+        held = dict(self._before), dict(self._eids)
+        self.connection.execute("SAVEPOINT request")
+        outcomes: list[Outcome] = []
+        try:
+            for operation in request.operations:
+                outcome = self._decide(ledger, operation)
+                if isinstance(outcome, ConurbError):
+                    raise outcome
+                outcomes.append(outcome)
+            self._flush(ledger)
+            deleted = self._write_rest(request)
+        except ConurbError as error:
+            self.connection.execute("ROLLBACK TO request; RELEASE request")
+            ledger.rollback(saved)
+            self._before, self._eids = held
+            self._undone()
+            return Result(error=error)
+        self.connection.execute("RELEASE request")
+        return Result(outcomes, deleted=deleted)
+
+    def _decide(self, ledger: Ledger, operation: Operation) -> Outcome:
+        if not operation.history_of:
+            return ledger.decide(operation)
+        if ledger.touched(operation.entity_id):
+            self._flush(ledger)
+        return ledger.decide(operation, self._history(operation.entity_id, operation.history_of))
+
+    def _load(self, ledger: Ledger, entity_ids: set[str]) -> None:
+        self._eids.clear()
+        self._before.clear()
+        if not entity_ids:
+            return
+        wanted = orjson.dumps(list(entity_ids)).decode()
+        for eid, born, *row in self.connection.execute(_LOAD, (wanted,)):
+            entity = None if row[-1] is None else entity_of(tuple(row))
+            self._eids[row[0]] = eid
+            self._before[row[0]] = entity
+            ledger.held[row[0]] = Held(entity, born)
+
+    def _history(self, entity_id: str, attributes: Sequence[str]) -> list[HistoryInstance]:
+        eid = self._eids.get(entity_id)
+        if eid is None:
+            return []
+        which, parameters = self._which(attributes)
+        rows = self.connection.execute(
+            f"SELECT {HISTORY_COLUMNS} FROM history WHERE eid = ? AND {which} "
+            "AND superseded IS NULL ORDER BY attr, dataset, at, recorded",
+            (eid, *parameters),
+        )
+        return self._terms.history_of(self.connection, rows)
+
+    def _which(self, attributes: Sequence[str]) -> tuple[str, list[int]]:
+        if "*" in attributes:
+            return "attr <> ?", [HEAD_TERM]
+        numbers = [self._terms.find(self.connection, attribute) for attribute in attributes]
+        known = [number for number in numbers if number is not None]
+        return f"attr IN ({', '.join('?' * len(known))})", known
+
+    def _write_rest(self, request: Request) -> bool:
+        """Write what isn't an operation: documents and positions."""
+        if request.put is not None:
+            put_document(self.connection, request.put)
+        if request.position is not None:
+            put_position(self.connection, request.position)
+        if request.delete is None:
+            return False
+        self.connection.execute("DELETE FROM document WHERE kind = ? AND id = ?", request.delete)
+        return self.connection.changes() > 0
+
+    # ── rows ──────────────────────────────────────────────────────────────────────────────────
+
+    def _flush(self, ledger: Ledger) -> None:
+        needs = ledger.needs()
+        firsts, heads = self._facts(needs) if needs else (set(), {})
+        rows = ledger.take_rows(firsts, heads)
+        if not (rows.state or rows.journal):
+            return
+        for entity_id in rows.erased:
+            self._erase(entity_id)
+        self._write_state(rows)
+        self._supersede(rows)
+        self.connection.executemany(_INSERT_HISTORY, map(self._history_row, rows.history))
+        self.connection.executemany(_INSERT_JOURNAL, map(_journal_row, rows.journal))
+
+    def _facts(self, needs: Needs) -> tuple[set[Key], dict[tuple[str, int], Instance]]:
+        connection = self.connection
+        firsts: set[Key] = set()
+        for key in needs.firsts:
+            attr = self._terms.find(connection, key[1])
+            dataset = 0 if key[2] is None else self._terms.find(connection, key[2])
+            if (
+                attr is not None
+                and dataset is not None
+                and connection.execute(
+                    "SELECT 1 FROM history WHERE eid = ? AND attr = ? AND dataset = ? "
+                    "AND superseded IS NULL LIMIT 1",
+                    (self._eids[key[0]], attr, dataset),
+                ).get
+            ):
+                firsts.add(key)
+        heads: dict[tuple[str, int], Instance] = {}
+        for entity_id, at_us in needs.heads:
+            body = connection.execute(
+                "SELECT body FROM history WHERE eid = ? AND attr = ? AND dataset = 0 AND at = ? "
+                "AND superseded IS NULL",
+                (self._eids[entity_id], HEAD_TERM, at_us),
+            ).get
+            heads[entity_id, at_us] = orjson.loads(body)
+        return firsts, heads
+
+    def _erase(self, entity_id: str) -> None:
+        eid = self._eids.pop(entity_id, None)
+        if eid is None:
+            return
+        before = self._before.pop(entity_id, None)
+        geometries.replace(self.connection, eid, before, None, self.term)
+        for statement in (
+            "DELETE FROM history WHERE eid = ?",
+            "DELETE FROM multitype WHERE eid = ?",
+            "DELETE FROM entity WHERE eid = ?",
+        ):
+            self.connection.execute(statement, (eid,))
+
+    def _write_state(self, rows: Rows) -> None:
+        inserts, updates = [], []
+        for entity_id, held in rows.state.items():
+            if held is None:
+                continue
+            eid = self._eids.get(entity_id)
+            if eid is None:
+                self._last_eid += 1
+                eid = self._eids[entity_id] = self._last_eid
+                inserts.append((*self._state_row(held), eid, entity_id))
+            else:
+                updates.append((*self._state_row(held), eid))
+            before = self._before.get(entity_id)
+            self._write_satellites(eid, before, held.entity)
+            self._before[entity_id] = held.entity
+        if inserts:
+            self.connection.executemany(_INSERT_ENTITY, inserts)
+        if updates:
+            self.connection.executemany(_UPDATE_ENTITY, updates)
+
+    def _write_satellites(self, eid: int, before: Entity | None, after: Entity | None) -> None:
+        """Keep the tables that stand beside an entity's row: several types, geometries."""
+        connection = self.connection
+        old = before.types if before is not None and len(before.types) > 1 else ()
+        new = after.types if after is not None and len(after.types) > 1 else ()
+        if set(old) != set(new):
+            connection.execute("DELETE FROM multitype WHERE eid = ?", (eid,))
+            connection.executemany(
+                "INSERT INTO multitype (type, eid) VALUES (?, ?)",
+                [(self.term(iri), eid) for iri in set(new)],
+            )
+        geometries.replace(connection, eid, before, after, self.term)
+
+    def _state_row(self, held: Held) -> tuple[Any, ...]:
+        entity = held.entity
+        if entity is None:
+            return (None,) * 7 + (held.born_us, None, None)
+        flat = {
+            f"a{self.term(attribute)}": regular(instances[0]) if len(instances) == 1 else IRREGULAR
+            for attribute, instances in entity.attrs.items()
+        }
+        return (
+            self.term(entity.types[0]) if len(entity.types) == 1 else 0,
+            orjson.dumps(entity.types).decode(),
+            orjson.dumps(entity.scope).decode() if entity.scope else None,
+            entity.created_at,
+            entity.modified_at,
+            entity.expires_at,
+            next_expiry(entity),
+            held.born_us,
+            orjson.dumps(flat).decode(),
+            orjson.dumps(entity.attrs).decode(),
+        )
+
+    def _supersede(self, rows: Rows) -> None:
+        self.connection.executemany(
+            _SUPERSEDE_AT,
+            [(when, *self._key(key), at) for key, at, when in rows.superseded_at],
+        )
+        self.connection.executemany(
+            _SUPERSEDE_AFTER,
+            [(when, *self._key(key), at) for key, at, when in rows.superseded_after],
+        )
+        self.connection.executemany(
+            _SUPERSEDE_NUMBER,
+            [
+                (when, self._eids[entity_id], self.term(attribute), number)
+                for entity_id, attribute, number, when in rows.superseded_number
+            ],
+        )
+
+    def _key(self, key: Key) -> tuple[int, int, int]:
+        return (
+            self._eids[key[0]],
+            self.term(key[1]),
+            0 if key[2] is None else self.term(key[2]),
+        )
+
+    def _history_row(self, row: Row) -> tuple[Any, ...]:
+        instance = row.instance
+        val: Any = None
+        if instance is not None:
+            if row.attribute == HEAD:
+                types = instance["types"]
+                val = self.term(types[0]) if len(types) == 1 else IRREGULAR
+            else:
+                val = regular(instance)
+        return (
+            *self._key(row.key),
+            row.at_us,
+            row.recorded_us,
+            row.superseded_us,
+            row.number,
+            instance is not None and "observedAt" in instance,
+            val,
+            None if instance is None else orjson.dumps(instance).decode(),
+        )
+
+    def term(self, iri: str) -> int:
+        """Give the short name of an IRI, making it when there is none."""
+        number = self._terms.find(self.connection, iri)
+        if number is None:
+            self._last_term += 1
+            self.connection.execute(
+                "INSERT INTO term (id, iri) VALUES (?, ?)", (self._last_term, iri)
+            )
+            number = self._terms.find(self.connection, iri)
+            assert number is not None  # noqa: S101 - it was inserted just now
+        return number
+
+
+def _journal_row(row: JournalRow) -> tuple[Any, ...]:
+    after = None
+    if row.after is not None:
+        body: dict[str, Any] = {"attrs": row.after.attrs}
+        if row.after.expires_at is not None:
+            body["expires"] = row.after.expires_at
+        after = orjson.dumps(body).decode()
+    touched = {
+        attribute: {dataset or "": kind for dataset, kind in datasets.items()}
+        for attribute, datasets in row.touched.items()
+    }
+    return (
+        row.at_us,
+        row.kind,
+        row.id,
+        journal_head(row.types, row.scope, row.created_us, row.modified_us),
+        orjson.dumps(touched).decode(),
+        orjson.dumps(row.before).decode() if row.before else None,
+        after,
+    )
+
+
+def put_document(connection: apsw.Connection, document: Document) -> None:
+    """Store a document; one that replaces another keeps its place in the order."""
+    connection.execute(
+        "INSERT INTO document (kind, id, number, body) "
+        "VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM document), ?3) "
+        "ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+        (document.kind, document.id, orjson.dumps(dict(document.body)).decode()),
+    )
+
+
+def put_position(connection: apsw.Connection, position: Position) -> None:
+    """Store how far a reader of the journal has come."""
+    connection.execute(
+        "INSERT INTO position (reader, seq) VALUES (?, ?) "
+        "ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq",
+        (position.reader, position.seq),
+    )
+
+
+def last_seq(connection: apsw.Connection) -> int:
+    """Give the number of the last journal entry ever written; 0 for none."""
+    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").get
+    return int(found or 0)
+
+
+def last_stamp(connection: apsw.Connection) -> int:
+    """Give the last stamp that was taken for something stored; 0 for none.
+
+    The last entry of the journal is never pruned, and its numbers are the last ones taken.
+    """
+    found = connection.execute(
+        "SELECT max(j.at, coalesce((SELECT max(h.number) FROM history h WHERE h.eid = "
+        "(SELECT eid FROM entity e WHERE e.id = j.id)), 0)) "
+        "FROM journal j ORDER BY seq DESC LIMIT 1"
+    ).get
+    return int(found or 0)
+
+
+def changes_of(outcomes: Iterable[Outcome]) -> list[Change]:
+    """Give the outcomes of an atomic request, all of which are changes."""
+    return [outcome for outcome in outcomes if isinstance(outcome, Change)]
