@@ -10,7 +10,6 @@ from conurb.model.changes import Change, HistoryInstance
 from conurb.model.entity import NULL, VALUE_MEMBER, Entity, Instance
 from conurb.model.nulls import is_null
 from conurb.model.operations.entity import existing
-from conurb.model.operations.merge import as_kind
 from conurb.model.operations.state import Draft
 
 
@@ -117,8 +116,7 @@ def _overwritten(old: Instance, patch: Instance, attribute: str) -> Instance:
         raise BadRequestDataError(
             f"{attribute}: its type is {kind}; a partial update can't make it {patch['type']!r}"
         )
-    patch = as_kind(patch, kind)
-    if is_null(patch):
+    if is_null({**patch, "type": kind}):
         raise BadRequestDataError(
             f"{attribute}: a partial update can't delete the attribute; DELETE does"
         )

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import BadRequestDataError
+from conurb.model.context import core_terms
 from conurb.model.entity import NULL, VALUE_MEMBER, Instance
 from conurb.model.nulls import is_null
 from conurb.model.operations.state import Draft
+from conurb.model.parse.rules import Rules
+from conurb.model.parse.values import CHECKS
 
 if TYPE_CHECKING:
+    from conurb.model.context import Terms
     from conurb.model.parse import Fragment
 
 _DEEP: Final = frozenset({"Property", "JsonProperty", "LanguageProperty"})
@@ -40,20 +44,17 @@ def merge_attributes(
                 draft.put(attribute, _appendable(attribute, instance))
             else:
                 patch = instance
-                if attribute in fragment.bare:
-                    patch = {key: value for key, value in instance.items() if key != "type"}
+                kind = old["type"]
+                if attribute in fragment.bare and instance.get("type", kind) != kind:
+                    patch = reread(attribute, instance, kind, fragment.terms, lang=lang)
                 if observed_at and "observedAt" in old and "observedAt" not in patch:
                     patch = {**patch, "observedAt": observed_at}
-                draft.put(attribute, merge_instance(old, patch, lang=lang))
+                draft.put(attribute, merge_instance(old, patch))
 
 
-def merge_instance(old: Instance, patch: Instance, *, lang: str | None = None) -> Instance:
-    """Merge one instance into another; what the patch leaves out stays.
-
-    A patch without a type is understood as of the type that is there.
-    """
-    patch = as_kind(patch, old["type"], lang=lang)
-    kind = patch["type"]
+def merge_instance(old: Instance, patch: Instance) -> Instance:
+    """Merge one instance into another; what the patch leaves out stays, the type too."""
+    kind: str = patch.get("type") or old["type"]
     member = VALUE_MEMBER[kind]
     merged = dict(old)
     if kind != old["type"]:
@@ -94,23 +95,20 @@ def merge_json(old: Any, patch: Any) -> Any:
     return merged
 
 
-def as_kind(patch: Instance, kind: str, *, lang: str | None = None) -> Instance:
-    """Understand a patch whose type isn't stated as of `kind`, the type that is there.
+def reread(
+    attribute: str, bare: Instance, kind: str, terms: Terms | None, *, lang: str | None = None
+) -> Instance:
+    """Read a bare value as one of `kind`, the kind that is there.
 
-    A text for a LanguageProperty is the text of `lang`, or of no language (`@none`).
+    A text for a LanguageProperty is the text of `lang`, or of no language (`@none`). Raises
+    BadRequestDataError when it can't be a value of that kind.
     """
-    if "type" in patch:
-        return patch
-    given = next((member for member in VALUE_MEMBER.values() if member in patch), None)
-    typed = {**patch, "type": kind}
-    member = VALUE_MEMBER[kind]
-    if given is None or given == member:
-        return typed
-    value = typed.pop(given)
+    value = bare[VALUE_MEMBER[bare["type"]]]
     if kind == "LanguageProperty" and not isinstance(value, dict):
         value = {lang or "@none": value}
-    typed[member] = value
-    return typed
+    member = VALUE_MEMBER[kind]
+    rules = Rules(terms or core_terms(), nulls=True, partial=True)
+    return {"type": kind, member: CHECKS[kind][member](rules, attribute, value)}
 
 
 def _merge_instances(

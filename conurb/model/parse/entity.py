@@ -35,7 +35,8 @@ class Fragment:
     `types` is () and `id` None when not given. `scope` is None when not given, and () when it is to
     be removed. `expires_at` is microseconds, None when not given; `drops_expiry` says that it is
     to be removed. `bare` names the attributes given by their value alone, whose kind is a guess:
-    a merge keeps the kind of an existing attribute (clause 5.6.17, `conurb.model.parse.as_kind`).
+    a merge keeps the kind of an existing attribute (clause 5.6.17) and reads the value anew, by
+    the same `terms`.
     """
 
     attrs: Attributes = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Fragment:
     drops_expiry: bool = False
     id: str | None = None
     bare: frozenset[str] = frozenset()
+    terms: Terms | None = None
 
 
 def parse_entity(document: Any, terms: Terms) -> Entity:

@@ -329,3 +329,10 @@ def test_an_object_expires_when_the_first_of_its_times_has_come() -> None:
     late = Expire(ID).apply(middle.after, T1 + 5 * US_PER_S, ())
     assert late.after is None
     assert next_expiry(stored()) is None
+
+
+def test_merge_reads_a_bare_value_anew_as_the_kind_that_is_there() -> None:
+    before = stored(color={"vocab": "red"}, name={"object": "urn:x:1"})
+    assert merged(before, color="blue").attrs[COLOR][0]["vocab"] == TERMS.expand_value("blue")
+    with pytest.raises(BadRequestDataError, match="neither a URI"):
+        merged(before, name="not a URI")
