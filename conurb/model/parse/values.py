@@ -32,6 +32,7 @@ _INTEGER_MAX: Final = 2**64 - 1
 _LANGUAGE_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 )
+_NUL_REASON: Final = "a text can't have the character U+0000"
 _is_uri: Final = URI.fullmatch
 
 
@@ -50,12 +51,14 @@ def removal(rules: Rules, name: str, member: str) -> str:
 def check_json(rules: Rules, name: str, value: Any, depth: int = 0) -> None:
     """Check that a value is JSON that every engine can hold, and has no NGSI-LD Null.
 
-    Numbers are finite and integers fit in 64 bits. Raises BadRequestDataError.
+    Numbers are finite, integers fit in 64 bits, texts have no U+0000. Raises BadRequestDataError.
     """
     kind = value.__class__
     if kind is str:
         if value == NULL and not rules.nulls:
             refuse(name, f"{NULL} can't be a value here")
+        if "\0" in value:
+            refuse(name, _NUL_REASON)
     elif kind is int:
         if not _INTEGER_MIN <= value <= _INTEGER_MAX:
             refuse(name, f"{value:.3e} doesn't fit in 64 bits")
@@ -65,6 +68,8 @@ def check_json(rules: Rules, name: str, value: Any, depth: int = 0) -> None:
     elif kind is dict or kind is list:
         if depth >= VALUE_DEPTH_MAX:
             refuse(name, f"the value is nested deeper than {VALUE_DEPTH_MAX} levels")
+        if kind is dict and any("\0" in key for key in value):
+            refuse(name, _NUL_REASON)
         for item in value.values() if kind is dict else value:
             check_json(rules, name, item, depth + 1)
     elif kind is not bool and value is not None:
@@ -80,7 +85,7 @@ def check_value(rules: Rules, name: str, value: Any) -> Any:
     elif kind is int:
         if _INTEGER_MIN <= value <= _INTEGER_MAX:
             return value
-    elif kind is bool or (kind is str and value != NULL):
+    elif kind is bool or (kind is str and value != NULL and "\0" not in value):
         return value
     elif value is None:
         return removal(rules, name, "value")
@@ -131,6 +136,8 @@ def check_language_map(rules: Rules, name: str, value: Any) -> Any:
             removal(rules, name, f"languageMap {tag}")
         elif not isinstance(text, str) and not _is_texts(text):
             refuse(name, f"languageMap: {tag} is neither a text nor an array of texts")
+        else:
+            check_json(rules, name, text)
     if None in value.values():
         return {tag: NULL if text is None else text for tag, text in value.items()}
     return value
