@@ -7,7 +7,6 @@ settings are wrong; 130 interrupted.
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import Final
 
 from cyclopts import App
@@ -16,8 +15,15 @@ from conurb import __version__
 from conurb.cli.output import err
 from conurb.errors import ConfigError, ConurbError
 
-NOUNS: Final = ("node", "object", "load", "token")
-"""The files of `conurb.cli` that are nouns; each has an `app`."""
+NOUNS: Final = {
+    "node": "Run a node.",
+    "object": "Get, query, put and delete objects, and see their history.",
+    "load": "Load objects from files.",
+    "region": "Build a region pack of any Chinese city cluster, and show it.",
+    "token": "Make, list and revoke the tokens by which callers come in.",
+}
+"""The files of `conurb.cli` that are nouns, each with an `app` that is imported when it is asked
+for: a node shouldn't wait for what draws tables."""
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
@@ -31,8 +37,8 @@ def build() -> App:
         help="The open platform for a cluster of smart cities.",
         version=__version__,
     )
-    for noun in NOUNS:
-        app.command(import_module(f"conurb.cli.{noun}").app)
+    for noun, meaning in NOUNS.items():
+        app.command(f"conurb.cli.{noun}:app", name=noun, help=meaning)
     return app
 
 
