@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from conurb.access.caller import Caller
 from conurb.errors import (
     BadRequestDataError,
+    InvariantError,
     NotFoundError,
     TooComplexQueryError,
     UnavailableError,
@@ -31,7 +32,7 @@ from conurb.federation.peers import LocalPeer, Open, Peer, ask, peer_of
 from conurb.federation.registrations import Registrations
 from conurb.federation.route import retrieval, routes
 from conurb.model.entity import Entity
-from conurb.model.query.tree import Query, TypeSelection
+from conurb.model.query.tree import Query, Restriction, TypeSelection
 from conurb.node.consume import DEFAULT_DATASET, Answer, Consumption
 from conurb.node.guard import is_of
 from conurb.node.join import Join, inline, walk
@@ -41,31 +42,35 @@ if TYPE_CHECKING:
     from conurb.store.contract import AttributeInfo, TypeInfo
 
 
-def federate(node: Node, *, name: str, open_node: Open) -> Registrations:
-    """Make a node answer for every node that it has registered; give its registrations.
+def federate(node: Node, *, name: str, open_node: Open) -> None:
+    """Make a node answer for every node that it has registered.
 
-    `name` is what answers call the node itself, `open_node` gives the nodes of its process.
+    `name` is what answers call the node itself, `open_node` gives the nodes of its process. A node
+    without registrations answers as before.
     """
-    registrations = Registrations(node.store)
     own = node.consume
 
     async def itself() -> tuple[Node, Consumption]:
         return node, own
 
-    node.consume = FederatedConsumption(node, LocalPeer(name, itself), registrations, open_node)
-    return registrations
+    node.consume = FederatedConsumption(node, LocalPeer(name, itself), open_node)
+
+
+def registrations_of(node: Node) -> Registrations:
+    """Give the registrations by which a node answers; it has been federated."""
+    if isinstance(node.consume, FederatedConsumption):
+        return node.consume.registrations
+    raise InvariantError(f"node {node.id!r} isn't federated")
 
 
 class FederatedConsumption(Consumption):
     """The reads of a node and of those that it has registered, in inclusive mode."""
 
-    def __init__(
-        self, node: Node, own: Peer, registrations: Registrations, open_node: Open
-    ) -> None:
+    def __init__(self, node: Node, own: Peer, open_node: Open) -> None:
         super().__init__(node.store, node.bounds)
         self._node = node
         self._own = own
-        self._registrations = registrations
+        self.registrations = Registrations(node.store)
         self._open_node = open_node
 
     async def retrieve(
@@ -82,7 +87,16 @@ class FederatedConsumption(Consumption):
 
         Raises NotFoundError when none that answered has it, saying who didn't answer.
         """
-        caller.require("read")
+        restriction = caller.require("read")
+        if not await self.registrations.all():
+            return await super().retrieve(
+                caller,
+                entity_id,
+                types=types,
+                attributes=attributes,
+                datasets=datasets,
+                join=join,
+            )
         peers, absences = await self._peers(
             retrieval(entity_id, types=types, attributes=attributes)
         )
@@ -97,9 +111,8 @@ class FederatedConsumption(Consumption):
         entity = merge_entities(found)
         if attributes and not _has_any(entity, attributes, datasets):
             raise NotFoundError(f"entity {entity_id!r} has none of the attributes asked for")
-        return await self._linked(
-            FederatedAnswer([entity], completeness=completeness), join, caller
-        )
+        answer = FederatedAnswer([entity], completeness=completeness)
+        return await self.joined(answer, join, restriction)
 
     async def query(
         self,
@@ -115,7 +128,11 @@ class FederatedConsumption(Consumption):
         Limit, offset and count are those of the whole. Raises TooComplexQueryError when the page
         is larger than this node gives.
         """
-        caller.require("read")
+        restriction = caller.require("read")
+        if not await self.registrations.all():
+            return await super().query(
+                caller, query, join=join, at_us=at_us, known_at_us=known_at_us
+            )
         if query.limit > self._bounds.page_max:
             raise TooComplexQueryError(
                 f"limit: {query.limit} is more than the {self._bounds.page_max} that this node "
@@ -161,7 +178,7 @@ class FederatedConsumption(Consumption):
         answer = FederatedAnswer(
             page.entities, total=total, more=page.more, completeness=completeness
         )
-        return await self._linked(answer, join, caller)
+        return await self.joined(answer, join, restriction)
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:
         """List the types that exist in any of the nodes (clauses 5.7.5, 5.7.6)."""
@@ -182,7 +199,7 @@ class FederatedConsumption(Consumption):
         peers: list[Peer] = [self._own]
         absences: list[Absence] = []
         for registration in routes(
-            await self._registrations.all(), query, now_us=self._node.clock()
+            await self.registrations.all(), query, now_us=self._node.clock()
         ):
             try:
                 peers.append(peer_of(registration, self._open_node))
@@ -190,16 +207,15 @@ class FederatedConsumption(Consumption):
                 absences.append(Absence(registration.alias, error.detail))
         return peers, absences
 
-    async def _linked(
-        self, answer: FederatedAnswer, join: Join | None, caller: Caller
-    ) -> FederatedAnswer:
-        """Read what the entities are linked to, wherever it lives (clause 4.5.23)."""
+    async def joined(self, answer: Answer, join: Join | None, restriction: Restriction) -> Answer:
+        """Add to an answer what its entities are linked to, wherever it lives."""
         if join is None or not answer.entities:
             return answer
         if join.level > self._bounds.join_level_max:
             raise BadRequestDataError(
                 f"joinLevel: {join.level} is over the {self._bounds.join_level_max} of this node"
             )
+        caller = Caller("join", frozenset({"read"}), restriction)
 
         async def look_up(ids: Sequence[str]) -> list[Entity]:
             peers, _ = await self._peers(Query())

@@ -13,12 +13,13 @@ from conurb.access.caller import LOCAL, Caller
 from conurb.errors import (
     BadRequestDataError,
     ForbiddenError,
+    InvariantError,
     NotFoundError,
     TooComplexQueryError,
     UnavailableError,
 )
 from conurb.federation.completeness import FederatedAnswer
-from conurb.federation.region import federate
+from conurb.federation.region import federate, registrations_of
 from conurb.federation.registrations import (
     THIS_PROCESS,
     EntityInfo,
@@ -103,7 +104,8 @@ class Region:
         self.own = MemoryStore()
         self.nodes = {name: node_on(store) for name, store in cities.items()}
         self.node = node_on(self.own)
-        self.registrations: Registrations = federate(self.node, name="region", open_node=self._open)
+        federate(self.node, name="region", open_node=self._open)
+        self.registrations = registrations_of(self.node)
 
     async def _open(self, tenant: str | None) -> Node:
         assert tenant is not None
@@ -284,3 +286,16 @@ async def test_registrations_are_in_the_store_and_can_be_taken_back(region: Regi
     assert [one.alias for one in await again.all()] == ["wuxi", "huzhou", "anqing"]
     assert await region.registrations.delete("urn:x:registration:wuxi")
     assert ids(await region.query(Query())) == ["anqing", "huzhou"]
+
+
+async def test_a_node_without_registrations_answers_as_before() -> None:
+    alone = Region()
+    alone.own.entities["urn:x:1"] = city("one")
+    answer = await alone.node.consume.query(LOCAL, Query())
+    assert len(answer.entities) == 1
+    assert not isinstance(answer, FederatedAnswer)
+
+
+async def test_only_a_node_that_was_federated_has_registrations() -> None:
+    with pytest.raises(InvariantError):
+        registrations_of(node_on(MemoryStore()))
