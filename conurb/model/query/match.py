@@ -107,8 +107,35 @@ first node when that is a GeoProperty, else rank 9. Ties are broken by id, ascen
 datasetIds (`@none`: none). `restriction`: one of its types, and one scope at or below one of its
 scopes. Everything given has to hold. An expired entity isn't there.
 
-**11. Temporal queries** ask the same of an entity whose `attrs` are the instances in the window,
-all of them, as if each were a dataset's; an attribute without instances in the window is absent.
+**11. Temporal queries** (`TemporalQuery`) ask of the *live* rows of history: not superseded.
+
+- The time of a row, by `window.timeproperty`. observedAt: `at_us`, if its instance has the member;
+  and a tombstone's, if it was stated with a time of its own (`at_us` isn't `recorded_us`).
+  createdAt, modifiedAt: that member of its instance. deletedAt: `recorded_us` of a tombstone. A row
+  without this time isn't in any window; but with observedAt and no `relation`, every live row is,
+  at `at_us`. In the window: before: t < at; after: t >= at; between: at <= t < end.
+- Scope: head rows by `at_us`, each valid until the next. With `query.scope` and observedAt, only
+  those rows count whose time is in the validity of a head that satisfies it; with another time,
+  the last head has to satisfy it. `[]` and a tombstone of the head are no scope.
+- An entity answers, deleted or not, when its last head that isn't a tombstone satisfies
+  `selectors` and `restriction`; it has a row in the window (of `query.attributes`, and of
+  `query.datasets`, when given); and `condition` and `geo` hold on an entity whose `attrs` are all
+  instances in the window, each as if it were a dataset's (points 1 to 5; an attribute without an
+  instance in the window is absent). Times of the entity are those of its state.
+- Given are its rows in the window of `attributes` and `query.datasets`; per attribute in order of
+  time, then number. `last_n`: the latest n rows of each attribute, latest first. When the page
+  has more rows than `instance_limit`, they are cut at one time for all its entities: the earliest
+  (with `last_n` the latest) rows are given, those of one time all or not at all, at least one
+  time; an attribute whose rows were all cut has an empty list. `truncated_at_us` is the last
+  time given. Heads are given (`evolution.HEAD`), when no attributes are asked for.
+
+**12. Aggregation** of the rows that have an instance, per attribute, datasetId and period. Periods
+start at the window's start, else at the attribute's first row in the window; only those with rows
+are given. Both parts of the duration 0: one period, from there to the window's end, else to the
+last row. totalCount: rows; distinctCount: different values. The others take numbers: a JSON
+number, a boolean as 0 or 1, a list as its length; stddev is of the population, sumsq the sum of
+squares. Without any number in the period, min and max take texts, by code point (an object with
+`@value` by that text). A method that has nothing to take gives no row.
 """
 
 from __future__ import annotations
