@@ -13,13 +13,14 @@ gain what a look-up would give anyway. Who calls keeps compiled Terms (`conurb.n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError, ConurbError
-from conurb.model.names import check_name
+from conurb.model.names import check_name, is_simple_name
 
 CORE_CONTEXT_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
 """The core @context that this node speaks."""
@@ -37,9 +38,8 @@ CACHE_MAX: Final = 20_000
 """How many names one Terms remembers beyond its own."""
 
 _CORE_FILE: Final = "ngsi-ld-core-context-v1.9.jsonld"
-_CORE_URLS: Final = (
-    "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context",
-    "http://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context",
+_CORE_URL: Final = re.compile(
+    r"https?://uri\.etsi\.org/ngsi-ld/v1/ngsi-ld-core-context(-v\d+(\.\d+){0,2})?\.jsonld", re.ASCII
 )
 
 ContextValue = Any
@@ -48,7 +48,7 @@ ContextValue = Any
 
 def is_core_url(url: Any) -> bool:
     """Whether a URL is that of the core @context, of whichever version."""
-    return isinstance(url, str) and url.startswith(_CORE_URLS)
+    return isinstance(url, str) and _CORE_URL.fullmatch(url) is not None
 
 
 class Terms:
@@ -115,7 +115,9 @@ class Terms:
         return iri
 
     def compact(self, iri: str) -> str:
-        """Compact an IRI to the shortest name that expands to it again; else give the IRI.
+        """Compact an IRI to the shortest name or prefix:name that expands to it again.
+
+        Without one the IRI is given back: a fully qualified name (clause 5.5.7).
 
         >>> core_terms().compact("https://uri.etsi.org/ngsi-ld/default-context/population")
         'population'
@@ -135,7 +137,9 @@ class Terms:
             candidates = [
                 f"{prefix}:{iri[len(base) :]}"
                 for prefix, base in self._prefixes.items()
-                if iri.startswith(base) and len(iri) > len(base)
+                if iri.startswith(base)
+                and is_simple_name(iri[len(base) :])
+                and is_simple_name(prefix)
             ]
             fitting = [c for c in candidates if self._expands_to(c, iri)]
             name = min(fitting, key=lambda c: (len(c), c), default=iri)

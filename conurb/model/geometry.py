@@ -43,9 +43,12 @@ Geometry = dict[str, Any]
 
 def looks_like_geometry(value: Any) -> bool:
     """Whether a value claims to be a geometry: its `type` is one and it has coordinates."""
+    if value.__class__ is not dict:
+        return False
+    kind = value.get("type")
     return (
-        isinstance(value, dict)
-        and value.get("type") in GEOMETRY_TYPES
+        kind.__class__ is str
+        and kind in GEOMETRY_TYPES
         and ("coordinates" in value or "geometries" in value)
     )
 

@@ -48,6 +48,11 @@ _FRAGMENT_MEMBERS: Final = frozenset(
 )
 
 
+def is_kind(value: Any) -> bool:
+    """Whether a `type` names one of the kinds of attribute."""
+    return value.__class__ is str and value in VALUE_MEMBER
+
+
 def read_instances(rules: Rules, name: str, value: Any, depth: int = 0) -> list[Instance]:
     """Read an attribute's value: one instance, an array of instances, or a bare value.
 
@@ -87,7 +92,7 @@ def read_bare(rules: Rules, name: str, value: Any) -> Instance:
 def read_instance(rules: Rules, name: str, document: dict[str, Any], depth: int = 0) -> Instance:
     """Read one attribute instance, or a compound value that stands alone."""
     kind: Any = document.get("type")
-    if kind.__class__ is not str or kind not in VALUE_MEMBER:
+    if not is_kind(kind):
         inferred = _infer(rules, name, document)
         if inferred is None:
             return read_bare(rules, name, document)
@@ -170,7 +175,7 @@ def _infer(
         refuse(name, f"type {document['type']!r:.100} is none of {', '.join(VALUE_MEMBER)}")
     if "@value" in document:
         return None
-    if "@type" in document and document["@type"] in VALUE_MEMBER:
+    if is_kind(document.get("@type")):
         rest = {key: value for key, value in document.items() if key != "@type"}
         return document["@type"], rest
     kind = infers(document)
@@ -198,7 +203,7 @@ def stands_alone(kind: str, value: Any) -> bool:
         return (
             "type" not in value
             and _KIND_OF.keys().isdisjoint(value)
-            and not (value.get("@type") in VALUE_MEMBER or value.keys() == {"dataset"})
+            and not (is_kind(value.get("@type")) or value.keys() == {"dataset"})
         )
     return value.__class__ is not list or not (value and all(map(is_instance, value)))
 
@@ -206,7 +211,7 @@ def stands_alone(kind: str, value: Any) -> bool:
 def is_instance(value: Any) -> bool:
     """Whether an item of an array is an attribute instance and no plain value."""
     return value.__class__ is dict and (
-        value.get("type") in VALUE_MEMBER
+        is_kind(value.get("type"))
         or "datasetId" in value
         or any(member in value for member in _KIND_OF)
     )
@@ -249,7 +254,7 @@ def read_attributes(rules: Rules, document: dict[str, Any], names: list[str]) ->
         if iri in attrs:
             refuse(name, f"two attributes {iri}")
         value = document[name]
-        if value.__class__ is dict and value.get("type") in VALUE_MEMBER:
+        if value.__class__ is dict and is_kind(value.get("type")):
             attrs[iri] = [read_members(rules, name, value["type"], value)]
         else:
             attrs[iri] = read_instances(rules, name, value)
@@ -261,7 +266,7 @@ def read_attributes(rules: Rules, document: dict[str, Any], names: list[str]) ->
 def is_bare(value: Any) -> bool:
     """Whether a member of an entity is an attribute's value alone, without any member's name."""
     return value.__class__ is not dict or not (
-        value.get("type") in VALUE_MEMBER
-        or value.get("@type") in VALUE_MEMBER
+        is_kind(value.get("type"))
+        or is_kind(value.get("@type"))
         or any(member in value for member in _KIND_OF)
     )
