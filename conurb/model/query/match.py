@@ -127,7 +127,8 @@ scopes. Everything given has to hold. An expired entity isn't there.
   has more rows than `instance_limit`, they are cut at one time for all its entities: the earliest
   (with `last_n` the latest) rows are given, those of one time all or not at all, at least one
   time; an attribute whose rows were all cut has an empty list. `truncated_at_us` is the last
-  time given. Heads are given (`evolution.HEAD`), when no attributes are asked for.
+  time given. Heads are given too (as `evolution.HEAD`, not counted): with observedAt those whose
+  validity meets the window, else all.
 
 **12. Aggregation** of the rows that have an instance, per attribute, datasetId and period. Periods
 start at the window's start, else at the attribute's first row in the window; only those with rows
