@@ -30,6 +30,7 @@ MODULES: Final = (
     "discovery",
     "entity_maps",
     "snapshots",
+    "subscriptions",
     "contexts",
     "identity",
     "health",

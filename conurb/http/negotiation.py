@@ -160,8 +160,10 @@ def preferences(prefer: bytes) -> Preferences:
 
 
 def body_context(source: Any) -> Any:
-    """Write the @context of a JSON-LD answer: what the caller gave, then the core @context."""
+    """Write the @context of a JSON-LD answer: what the caller gave; the core one is implied (5.5.5).
+
+    Without one of the caller's, the core @context stands for itself.
+    """
     if source is None:
-        return CORE_CONTEXT_URL
-    given = list(source) if isinstance(source, (list, tuple)) else [source]
-    return given if CORE_CONTEXT_URL in given else [*given, CORE_CONTEXT_URL]
+        return [CORE_CONTEXT_URL]
+    return list(source) if isinstance(source, (list, tuple)) else [source]

@@ -48,6 +48,47 @@ _HEAD: Final[dict[str, Any]] = {
     "@context": _CONTEXT,
 }
 
+_STATUS: Final[dict[str, Any]] = {"enum": ["active", "paused", "expired"], "readOnly": True}
+_SUBSCRIPTION: Final[dict[str, Any]] = {
+    "type": {"const": "Subscription"},
+    "subscriptionName": {"type": "string"},
+    "description": {"type": "string"},
+    "entities": {"type": "array", "items": ref("EntitySelector"), "minItems": 1},
+    "watchedAttributes": {**_TEXTS, "minItems": 1},
+    "notificationTrigger": {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "enum": [
+                "entityCreated",
+                "entityUpdated",
+                "entityDeleted",
+                "attributeCreated",
+                "attributeUpdated",
+                "attributeDeleted",
+            ]
+        },
+    },
+    "timeInterval": {"type": "number", "exclusiveMinimum": 0},
+    "throttling": {"type": "number", "exclusiveMinimum": 0},
+    "q": _TEXT,
+    "geoQ": ref("GeoQuery"),
+    "scopeQ": _TEXT,
+    "csf": _TEXT,
+    "datasetId": {**_TEXTS, "minItems": 1},
+    "lang": _TEXT,
+    "expandValues": _TEXT,
+    "jsonKeys": _TEXT,
+    "isActive": {"type": "boolean"},
+    "expiresAt": _TIME,
+    "localOnly": {"type": "boolean"},
+    "splitEntities": {"type": "boolean"},
+    "ngsildConformance": {"type": "string", "pattern": "^[0-9]+\\.[0-9]+$"},
+    "jsonldContext": _URI,
+    "notification": ref("NotificationParams"),
+    "@context": _CONTEXT,
+}
+
 SCHEMAS: Final[dict[str, Any]] = {
     "ProblemDetails": obj(
         {
@@ -138,6 +179,50 @@ SCHEMAS: Final[dict[str, Any]] = {
         },
         required=("type",),
     ),
+    "KeyValuePair": obj(
+        {"key": {"type": "string"}, "value": {"type": "string"}},
+        required=("key", "value"),
+        more=False,
+    ),
+    "Endpoint": obj(
+        {
+            "uri": _URI,
+            "accept": {"enum": ["application/json", "application/ld+json", "application/geo+json"]},
+            "timeout": {"type": "number", "exclusiveMinimum": 0},
+            "cooldown": {"type": "number", "exclusiveMinimum": 0},
+            "receiverInfo": items(ref("KeyValuePair")),
+            "notifierInfo": items(ref("KeyValuePair")),
+        },
+        required=("uri",),
+        more=False,
+    ),
+    "NotificationParams": obj(
+        {
+            "endpoint": ref("Endpoint"),
+            "format": {"enum": ["normalized", "concise", "simplified", "keyValues"]},
+            "attributes": {**_TEXTS, "minItems": 1},
+            "pick": {**_TEXTS, "minItems": 1},
+            "omit": {**_TEXTS, "minItems": 1},
+            "sysAttrs": {"type": "boolean"},
+            "showChanges": {"type": "boolean"},
+            "join": {"enum": ["flat", "inline", "@none"]},
+            "joinLevel": {"type": "integer", "minimum": 1},
+            "status": {"enum": ["ok", "failed"], "readOnly": True},
+            "timesSent": {"type": "integer", "readOnly": True},
+            "timesFailed": {"type": "integer", "readOnly": True},
+            "lastNotification": {**_TIME, "readOnly": True},
+            "lastSuccess": {**_TIME, "readOnly": True},
+            "lastFailure": {**_TIME, "readOnly": True},
+        },
+        required=("endpoint",),
+        more=False,
+    ),
+    "Subscription": obj(
+        {**_SUBSCRIPTION, "id": _URI, "status": _STATUS},
+        required=("type", "notification"),
+        more=False,
+    ),
+    "SubscriptionFragment": obj({**_SUBSCRIPTION, "id": _URI}, more=False),
     "Context": obj({"@context": _CONTEXT}),
     "ContextList": items({"anyOf": [{"type": "string"}, {"type": "object"}]}),
     "ContextSourceIdentity": obj(

@@ -15,7 +15,7 @@ import httpx
 import orjson
 
 from conurb.access.outbound import Outbound
-from conurb.errors import AccessError, ContextUnavailableError, InputError
+from conurb.errors import AccessError, BadRequestDataError, ContextUnavailableError
 
 HOPS_MAX: Final = 5
 _MAX_AGE: Final = re.compile(r"max-age\s*=\s*(\d{1,9})")
@@ -48,8 +48,8 @@ class HttpFetch:
     def __call__(self, url: str) -> Fetched:
         """Get the document at a URL.
 
-        Raises ContextUnavailableError, naming the URL, when it may not be fetched, doesn't
-        answer, is too large or isn't JSON.
+        Raises ContextUnavailableError, naming the URL, when it may not be fetched, doesn't answer
+        or is too large; BadRequestDataError when what is there isn't JSON (clause 5.5.6).
         """
         try:
             with httpx.Client(timeout=self._timeout_s) as client:
@@ -58,15 +58,19 @@ class HttpFetch:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unavailable(url, f"it doesn't answer: {error}") from error
         except orjson.JSONDecodeError as error:
-            raise unavailable(url, f"what is there isn't JSON: {error}") from error
-        except (AccessError, InputError) as error:
-            raise unavailable(url, error.detail) from error
+            raise BadRequestDataError(f"@context {url!r}: not JSON: {error}") from error
         return Fetched(document, _lifetime_s(headers.get("cache-control", "")))
+
+    def _check(self, url: str, target: str) -> None:
+        try:
+            self._outbound.check(target)
+        except (AccessError, BadRequestDataError) as error:
+            raise unavailable(url, error.detail) from error
 
     def _get(self, client: httpx.Client, url: str) -> tuple[bytes, httpx.Headers]:
         target = url
         for _ in range(HOPS_MAX):
-            self._outbound.check(target)
+            self._check(url, target)
             with client.stream(
                 "GET", target, headers={"accept": "application/ld+json, application/json"}
             ) as response:

@@ -347,8 +347,8 @@ class Contexts:
             )
         if entry is self._core_entry:
             return
-        fresh = await asyncio.to_thread(self._download, str(entry.url))
         try:
+            fresh = await asyncio.to_thread(self._download, str(entry.url))
             await asyncio.to_thread(compile_context, fresh.context, self._loaded)
         except InputError as error:
             raise unavailable(str(entry.url), f"what is there now isn't valid: {error}") from error
@@ -392,7 +392,7 @@ def _read_file(url: str, path: Path) -> Any:
 def _context_of(url: str, document: Any) -> Any:
     context = document.get("@context") if isinstance(document, dict) else None
     if context is None:
-        raise unavailable(url, "what is there has no member '@context'")
+        raise BadRequestDataError(f"@context {url!r}: what is there has no member '@context'")
     return context
 
 

@@ -100,7 +100,7 @@ def test_preferences_ignore_what_is_unknown() -> None:
     assert preferences(b"body=ld+json").context_in_body is True
 
 
-def test_body_context_has_the_core_context_last_and_once() -> None:
-    assert body_context(None) == CORE_CONTEXT_URL
-    assert body_context(URL) == [URL, CORE_CONTEXT_URL]
-    assert body_context([URL, CORE_CONTEXT_URL]) == [URL, CORE_CONTEXT_URL]
+def test_body_context_is_the_callers_or_the_core_context() -> None:
+    assert body_context(None) == [CORE_CONTEXT_URL]
+    assert body_context(URL) == [URL]
+    assert body_context([URL, {"a": "urn:a"}]) == [URL, {"a": "urn:a"}]
