@@ -19,6 +19,7 @@ from conurb.model.time import Clock, system_clock
 from conurb.node.bounds import Bounds
 from conurb.node.context_fetch import HttpFetch
 from conurb.node.contexts import Contexts, read_catalogue
+from conurb.node.delivery import Delivery
 from conurb.node.host import Host
 from conurb.node.shelf import open_shelf
 from conurb.node.tokens import TokenFile
@@ -52,6 +53,7 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
         open_shelf(settings.store, clock=clock),
         node_id=settings.node_id,
         contexts=build_contexts(settings, clock=clock),
+        delivery=Delivery(Outbound(settings.outbound)),
         clock=clock,
         bounds=Bounds(
             page=settings.page_default,

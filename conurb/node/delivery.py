@@ -72,6 +72,15 @@ class HttpSender:
     """Posts messages over pooled connections; redirects aren't followed."""
 
     def __init__(self) -> None:
+        self._client: httpx.AsyncClient | None = None
+
+    def _connected(self) -> httpx.AsyncClient:
+        """Give the client, made when it is first needed: its certificates take a while to read."""
+        if self._client is None:
+            self._client = self._make()
+        return self._client
+
+    def _make(self) -> httpx.AsyncClient:
         # Connections aren't bounded here: each subscription has one message under way at most,
         # and a bound would let dead receivers hold up the others.
         limits = httpx.Limits(
@@ -79,7 +88,7 @@ class HttpSender:
             max_keepalive_connections=KEPT_CONNECTIONS,
             keepalive_expiry=KEPT_CONNECTION_S,
         )
-        self._client = httpx.AsyncClient(
+        return httpx.AsyncClient(
             limits=limits,
             timeout=None,  # noqa: S113 - `Delivery` bounds the whole exchange
             trust_env=False,
@@ -90,7 +99,7 @@ class HttpSender:
     async def send(self, message: Message) -> Outcome:
         """Post a message; give what became of it."""
         try:
-            async with self._client.stream(
+            async with self._connected().stream(
                 "POST",
                 message.endpoint.uri,
                 content=message.body,
@@ -110,4 +119,6 @@ class HttpSender:
 
     async def close(self) -> None:
         """Let go of every connection."""
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None

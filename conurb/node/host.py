@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from conurb.access.caller import Caller
+from conurb.access.outbound import Outbound
 from conurb.errors import BadRequestDataError, NonexistentTenantError, UnavailableError
 from conurb.model.time import Clock, system_clock
 from conurb.node.bounds import Bounds
+from conurb.node.delivery import Delivery
 from conurb.node.node import Node
 from conurb.store.contract import Document
 
@@ -47,7 +49,9 @@ class Stores(Protocol):
 class Host:
     """The nodes of one process by tenant.
 
-    `prepare` is called with each node before it is opened, to wire what a process adds.
+    `delivery` sends the notifications of all of them and is closed with the host; by default to
+    the same machine only. `prepare` is called with each node before it is opened, to wire what a
+    process adds.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Host:
         *,
         node_id: str,
         contexts: Contexts,
+        delivery: Delivery | None = None,
         clock: Clock = system_clock,
         bounds: Bounds | None = None,
         prepare: Callable[[Node], None] = lambda node: None,
@@ -63,6 +68,7 @@ class Host:
         self.id = node_id
         self.contexts = contexts
         self.bounds = bounds or Bounds()
+        self.delivery = delivery or Delivery(Outbound(("loopback",)))
         self._stores = stores
         self.clock = clock
         self.started_us = clock()
@@ -95,6 +101,7 @@ class Host:
         self._nodes.clear()
         for node in nodes:
             await node.close()
+        await self.delivery.close()
 
     async def node(self, tenant: str | None = None, *, create: bool = False) -> Node:
         """Give the node of a tenant; `create` makes it when it isn't there (a write).
@@ -155,6 +162,7 @@ class Host:
             tenant=tenant,
             store=self._stores.store(place),
             contexts=self.contexts,
+            delivery=self.delivery,
             clock=self.clock,
             bounds=self.bounds,
             rooms=SnapshotRooms(lambda room: self._build(room, tenant), self._stores.drop),

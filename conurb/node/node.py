@@ -2,21 +2,24 @@
 
 The facade that the protocols (`conurb.http`, the command line, a region) call. It only holds the
 parts together: `provide` writes, `consume` reads, `entity_maps` and `snapshots` keep what queries
-found. Every method of a part takes the caller first, arguments in internal form (IRIs, `Entity`,
-`Fragment`, `Query`), and gives internal form back.
+found, `subscriptions` tells of what changes. Every method of a part takes the caller first,
+arguments in internal form (IRIs, `Entity`, `Fragment`, `Query`), and gives internal form back.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conurb.access.outbound import Outbound
 from conurb.model.time import Clock, system_clock
 from conurb.node.bounds import Bounds
 from conurb.node.consume import Consumption
+from conurb.node.delivery import Delivery
 from conurb.node.entity_maps import EntityMaps
 from conurb.node.expiry import Reaper
 from conurb.node.provide import Provision
 from conurb.node.snapshots import NoRooms, Rooms, Snapshots
+from conurb.node.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from conurb.node.contexts import Contexts
@@ -28,7 +31,8 @@ class Node:
 
     `id` is the permanent id of the node, the same for all of its tenants; `tenant` is None for the
     default tenant. `contexts` are the @contexts that the process knows, `rooms` where the stores of
-    its snapshots stand (None: this node takes no snapshots).
+    its snapshots stand (None: this node takes no snapshots), `delivery` sends its notifications
+    (by default to the same machine only).
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class Node:
         tenant: str | None,
         store: Store,
         contexts: Contexts,
+        delivery: Delivery | None = None,
         clock: Clock = system_clock,
         bounds: Bounds | None = None,
         rooms: Rooms | None = None,
@@ -52,16 +57,26 @@ class Node:
         self.consume = Consumption(store, self.bounds)
         self.entity_maps = EntityMaps(store, self.consume, self.bounds, clock)
         self.snapshots = Snapshots(store, rooms or NoRooms(), self.bounds, clock)
+        self.subscriptions = Subscriptions(
+            store,
+            contexts,
+            delivery or Delivery(Outbound(("loopback",))),
+            clock=clock,
+            tenant=tenant,
+            join_entities_max=self.bounds.join_entities_max,
+        )
         self.reaper = Reaper(store, also=(self.snapshots.sweep,))
 
     async def open(self) -> None:
         """Open the store and start what runs by itself; raise UnavailableError when it can't."""
         await self.store.open()
         await self.snapshots.open()
+        await self.subscriptions.open()
         self.reaper.start()
 
     async def close(self) -> None:
         """Stop what runs by itself, finish what was accepted, and let go of everything."""
         await self.reaper.stop()
+        await self.subscriptions.close()
         await self.snapshots.close()
         await self.store.close()

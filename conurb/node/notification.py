@@ -200,3 +200,15 @@ def context_in_body(subscription: Subscription, headers: Mapping[str, str]) -> b
         prefer = next((v for k, v in headers.items() if k.lower() == "prefer"), "")
         return "body=json" not in prefer.replace(" ", "").split(",")
     return accept == JSON_LD
+
+
+def carried_context(source: Any) -> Any:
+    """Write the @context that a body carries: that of the subscription, then the core one (5.2.3).
+
+    >>> carried_context(None) == CORE_CONTEXT_URL
+    True
+    """
+    if source is None:
+        return CORE_CONTEXT_URL
+    given = list(source) if isinstance(source, list) else [source]
+    return given if CORE_CONTEXT_URL in given else [*given, CORE_CONTEXT_URL]

@@ -13,16 +13,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from conurb.model.changes import TouchKind
 from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.query.tree import TypeAll, TypeAny, TypeIs, TypeSelection
 from conurb.model.subscription import Subscription, Trigger
 
 if TYPE_CHECKING:
-    from conurb.model.changes import TouchKind
     from conurb.store.contract import Record
 
-    Touches = dict[str, dict[str | None, TouchKind]]
-    """Attribute to (datasetId or None) to what happened to that instance."""
+Touches = dict[str, dict[str | None, TouchKind]]
+"""Attribute to (datasetId or None) to what happened to that instance."""
 
 STAMPS: Final = frozenset({"createdAt", "modifiedAt", "instanceId"})
 """Members of an instance that every write sets: they alone are no change of a value."""
@@ -55,6 +55,9 @@ class Index:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __contains__(self, subscription_id: str) -> bool:
+        return subscription_id in self._keys
 
     def put(self, subscription: Subscription) -> None:
         """Add a subscription, or put it in the place of the one of its id."""
