@@ -1,16 +1,28 @@
-"""`conurb node`: run a node."""
+"""`conurb node`: run a node, and take along what it holds."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from conurb.cli.output import err
 from conurb.config import load_settings
 
-app = App(name="node", help="Run a node.")
+if TYPE_CHECKING:
+    from conurb.node.transfer import Transfer
+
+app = App(name="node", help="Run a node, and take along what it holds.")
+
+StoreOption = Annotated[
+    str | None,
+    Parameter(help="Path of a SQLite file, or postgresql://...?schema=NAME. Else the settings'."),
+]
 
 
 @app.command
@@ -54,3 +66,75 @@ def serve(
     scheme = "http" if settings.tls_certificate is None else "https"
     err.print(f"Node {settings.node_id!r} on {scheme}://{settings.host}:{settings.port}")
     serve_forever(settings)
+
+
+@app.command(name="export")
+def export_all(file: Path, /, *, store: StoreOption = None) -> None:
+    """Write everything of a node, all tenants, into one file that any engine takes in.
+
+    State, history, journal, subscriptions, registrations and @contexts. A name that ends in .gz
+    is compressed.
+
+    Example: conurb node export city.jsonl.gz --store ./city.db
+    """
+    from conurb.node.transfer import export_node
+
+    _transfer("exported", lambda count: export_node(_shelf(store), file, progress=count))
+
+
+@app.command(name="import")
+def import_all(file: Path, /, *, store: StoreOption = None) -> None:
+    """Take in what `export` wrote, into a store that is empty: all of it or nothing.
+
+    Example: conurb node import city.jsonl.gz --store 'postgresql://me@host/db?schema=city'
+    """
+    from conurb.node.transfer import import_node
+
+    _transfer("imported", lambda count: import_node(_shelf(store), file, progress=count))
+
+
+@app.command
+def backup(folder: Path, /, *, store: StoreOption = None) -> None:
+    """Copy a node into a folder while it is in use.
+
+    Example: conurb node backup ./backup-2026-11-22 --store ./city.db
+    """
+    from conurb.node.transfer import backup_node
+
+    _transfer("backed up", lambda count: backup_node(_shelf(store), folder))
+
+
+@app.command
+def restore(folder: Path, /, *, store: StoreOption = None) -> None:
+    """Take in what `backup` made, into a store that is empty, of whichever engine.
+
+    Example: conurb node restore ./backup-2026-11-22 --store ./again.db
+    """
+    from conurb.node.transfer import restore_node
+
+    _transfer("restored", lambda count: restore_node(_shelf(store), folder, progress=count))
+
+
+def _shelf(store: str | None) -> Any:
+    from conurb.node.shelf import open_shelf
+
+    return open_shelf(store or load_settings().store)
+
+
+def _transfer(
+    done: str, work: Callable[[Callable[[int], None]], Coroutine[Any, Any, Transfer]]
+) -> None:
+    with _counting(done) as count:
+        transfer = asyncio.run(work(count))
+    rows = sum(transfer.rows.values())
+    tenants = len(transfer.rows) - 1
+    what = f"{rows:,} rows, " if rows else ""
+    err.print(f"{done}: {what}the default tenant and {tenants} others")
+
+
+@contextmanager
+def _counting(done: str) -> Iterator[Callable[[int], None]]:
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,.0f} rows"), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as progress:
+        task = progress.add_task(done, total=None)
+        yield lambda rows: progress.advance(task, rows)
