@@ -53,7 +53,7 @@ def federate(node: Node, *, name: str, open_node: Open) -> None:
     async def itself() -> tuple[Node, Consumption]:
         return node, own
 
-    node.consume = FederatedConsumption(node, LocalPeer(name, itself), open_node)
+    node.consume = FederatedConsumption(node, own, LocalPeer(name, itself), open_node)
 
 
 def registrations_of(node: Node) -> Registrations:
@@ -66,12 +66,18 @@ def registrations_of(node: Node) -> Registrations:
 class FederatedConsumption(Consumption):
     """The reads of a node and of those that it has registered, in inclusive mode."""
 
-    def __init__(self, node: Node, own: Peer, open_node: Open) -> None:
+    def __init__(self, node: Node, own: Consumption, itself: Peer, open_node: Open) -> None:
         super().__init__(node.store, node.bounds)
         self._node = node
         self._own = own
+        self._itself = itself
         self.registrations = Registrations(node.store)
         self._open_node = open_node
+
+    @property
+    def own(self) -> Consumption:
+        """Give the reads of this node alone."""
+        return self._own
 
     async def retrieve(
         self,
@@ -196,7 +202,7 @@ class FederatedConsumption(Consumption):
 
     async def _peers(self, query: Query) -> tuple[list[Peer], list[Absence]]:
         """Give the nodes that a query concerns, this one first, and those that can't be asked."""
-        peers: list[Peer] = [self._own]
+        peers: list[Peer] = [self._itself]
         absences: list[Absence] = []
         for registration in routes(
             await self.registrations.all(), query, now_us=self._node.clock()

@@ -21,6 +21,7 @@ from conurb.errors import (
 )
 from conurb.http import params as p
 from conurb.http.asking import query_params, read_join, read_query
+from conurb.http.completeness import completeness_headers, consumption
 from conurb.http.entities import MEDIA, MULTI_STATUS
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.outcomes import EntityFailure, batch_result
@@ -208,9 +209,10 @@ async def query(exchange: Exchange) -> Answer:
     asked = read_query(params, terms, exchange.settings, selectors=selectors)
     view = read_view(params, terms)
     join = read_join(params)
-    node = await exchange.node()
-    answer = await node.consume.query(exchange.caller, asked, join=inlined(join))
+    consume = await consumption(exchange)
+    answer = await consume.query(exchange.caller, asked, join=inlined(join))
     headers = page_headers(exchange, asked, more=answer.more, total=answer.total)
+    headers += completeness_headers(answer)
     exchange.params = params
     return await give_entities(exchange, answer.entities, terms, view, join=join, headers=headers)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
 from conurb.http.asking import read_attrs, read_join, read_query, read_types
+from conurb.http.completeness import completeness_headers, consumption
 from conurb.http.entity_maps import mapped_query
 from conurb.http.exchange import Answer, Exchange, created, give_json, no_content
 from conurb.http.outcomes import batch_result
@@ -68,11 +69,14 @@ async def retrieve(exchange: Exchange) -> Answer:
     node = await exchange.node()
     if not params.values:
         answer = await node.consume.retrieve(exchange.caller, entity_id)
-        return await give_entity(exchange, answer.entities[0], terms, read_view(params, terms))
+        view = read_view(params, terms)
+        headers = completeness_headers(answer)
+        return await give_entity(exchange, answer.entities[0], terms, view, headers=headers)
     _refuse_members(params)
     view = read_view(params, terms)
     join = read_join(params)
-    answer = await node.consume.retrieve(
+    consume = await consumption(exchange)
+    answer = await consume.retrieve(
         exchange.caller,
         entity_id,
         types=read_types(params, terms),
@@ -80,7 +84,8 @@ async def retrieve(exchange: Exchange) -> Answer:
         datasets=parse_datasets(params.items("datasetId")),
         join=inlined(join),
     )
-    return await give_entity(exchange, answer.entities[0], terms, view, join=join)
+    headers = completeness_headers(answer)
+    return await give_entity(exchange, answer.entities[0], terms, view, join=join, headers=headers)
 
 
 def _refuse_members(params: p.Params) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from conurb.errors import BadRequestDataError, InvalidRequestError, NotFoundError
 from conurb.http import params as p
 from conurb.http.asking import query_params, read_query
+from conurb.http.completeness import completeness_headers, consumption
 from conurb.http.exchange import Answer, Exchange, Header, no_content
 from conurb.http.params import Params
 from conurb.http.routing import API, Reply, Route
@@ -54,7 +55,9 @@ async def mapped_query(
     node = await exchange.node()
     named = exchange.headers.get(HEADER)
     if named is None and not exchange.params.flag("entityMap"):
-        return await node.consume.query(exchange.caller, query, join=join), 200, []
+        consume = await consumption(exchange)
+        answer = await consume.query(exchange.caller, query, join=join)
+        return answer, 200, completeness_headers(answer)
     if named is not None:
         map_id = named.decode("latin-1").rsplit("/", 1)[-1]
         try:

@@ -80,14 +80,21 @@ def inlined(join: Join | None) -> Join | None:
 
 
 async def give_entity(
-    exchange: Exchange, entity: Entity, terms: Terms, view: View, *, join: Join | None = None
+    exchange: Exchange,
+    entity: Entity,
+    terms: Terms,
+    view: View,
+    *,
+    join: Join | None = None,
+    headers: list[Header] | None = None,
 ) -> Answer:
     """Answer with one entity, or with it and its linked entities for a flat join."""
     if join is not None and join.form == "flat":
-        return await give_entities(exchange, [entity], terms, view, join=join)
+        return await give_entities(exchange, [entity], terms, view, join=join, headers=headers)
     if exchange.media == GEO_JSON:
-        return await exchange.give(render_geojson_feature(entity, terms, view), terms)
-    return await exchange.give(render_entity(entity, terms, view), terms)
+        document = render_geojson_feature(entity, terms, view)
+        return await exchange.give(document, terms, headers=headers)
+    return await exchange.give(render_entity(entity, terms, view), terms, headers=headers)
 
 
 async def give_entities(

@@ -47,6 +47,11 @@ class Consumption:
         self._store = store
         self._bounds = bounds
 
+    @property
+    def own(self) -> Consumption:
+        """Give the reads of this node alone, whatever nodes it speaks for (6.3.18, `local`)."""
+        return self
+
     async def retrieve(
         self,
         caller: Caller,

@@ -1,0 +1,39 @@
+"""Who answered, as headers: every answer of a region says who was asked and who was missing.
+
+`Conurb-Completeness: 41/42` says how many of the nodes that were asked answered. Every node that
+didn't has an `NGSILD-Warning` of its own (clause 6.3.17, in the form of RFC 7234, section 5.5).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from conurb.federation.completeness import FederatedAnswer
+
+if TYPE_CHECKING:
+    from conurb.http.exchange import Exchange, Header
+    from conurb.node.consume import Answer, Consumption
+
+COMPLETENESS: Final = b"conurb-completeness"
+WARNING: Final = b"ngsild-warning"
+_MISCELLANEOUS: Final = 199
+
+
+def completeness_headers(answer: Answer) -> list[Header]:
+    """Write who answered; nothing for the answer of one node."""
+    if not isinstance(answer, FederatedAnswer):
+        return []
+    said = answer.completeness
+    answered = len(said.asked) - len(said.missing)
+    headers = [(COMPLETENESS, f"{answered}/{len(said.asked)}".encode())]
+    for absence in said.missing:
+        text = absence.reason.replace("\\", "").replace('"', "'")
+        value = f'{_MISCELLANEOUS} {absence.node} "{text}"'
+        headers.append((WARNING, value.encode("ascii", "replace").replace(b"\n", b" ")))
+    return headers
+
+
+async def consumption(exchange: Exchange) -> Consumption:
+    """Give the reads that a request asks: those of all nodes, or with `local` of this one."""
+    node = await exchange.node()
+    return node.consume.own if exchange.params.flag("local") else node.consume
