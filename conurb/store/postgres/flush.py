@@ -1,0 +1,243 @@
+"""Rows of the ledger as the arrays of one statement.
+
+It keeps account of what the database will hold afterwards (`Known`), so that a later flush of the
+same group stands on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from conurb.errors import InvariantError
+from conurb.model.entity import Entity
+from conurb.model.operations.expiry import next_expiry
+from conurb.store.ledger import HEAD, Held, JournalRow, Key, Row, Rows
+from conurb.store.postgres.geometry import ewkb, geometries
+from conurb.store.postgres.names import Names
+from conurb.store.postgres.schema import HEAD_TERM
+from conurb.store.postgres.statement import SUPERSEDE_LATER, Arrays, array_literal
+from conurb.store.postgres.values import check_storable, flatten, number_of
+
+Statement = tuple[str, list[Any]]
+
+
+@dataclass(slots=True)
+class Known:
+    """What the database holds of an object: its number, series ever stated, and state."""
+
+    eid: int
+    stored: bool
+    head_at: int
+    series: set[tuple[int, str]]
+    entity: Entity | None
+
+
+class Flush:
+    """Turns rows into statements; `seq` and `eid` are the last numbers given."""
+
+    def __init__(self, names: Names, known: dict[str, Known], *, seq: int, eid: int) -> None:
+        self._names = names
+        self._known = known
+        self._arrays = Arrays()
+        self.seq = seq
+        self.eid = eid
+
+    def statements(
+        self, rows: Rows, positions: Mapping[str, int], stamp: Callable[[], int]
+    ) -> tuple[list[Statement], Statement | None]:
+        """Give the statements that come first, if any, and the one that writes the rows.
+
+        None as the second when there is nothing to write.
+        """
+        before = self._erase(rows.erased)
+        before += self._supersede(rows)
+        grown = self._add_history(rows)
+        for entity_id, held in rows.state.items():
+            if held is not None:
+                self._add_state(entity_id, held, entity_id in grown)
+        for entry in rows.journal:
+            self._add_journal(entry)
+        for reader, seq in positions.items():
+            self._arrays.add("position", reader, seq)
+        terms, typesets = self._names.take_fresh()
+        for tid, iri in terms:
+            self._arrays.add("term", tid, iri)
+        for sid, tids in typesets:
+            self._arrays.add("typeset", sid, array_literal(tids))
+        if not self._arrays.rows and not before:
+            return [], None
+        self._arrays.add("counters", self.seq, stamp(), self.eid)
+        return before, self._arrays.statement()
+
+    def _place(self, key: Key) -> tuple[int, int, str]:
+        entity_id, attribute, dataset = key
+        return self._known[entity_id].eid, self._tid(attribute), dataset or ""
+
+    def _tid(self, attribute: str) -> int:
+        return HEAD_TERM if attribute == HEAD else self._names.tid(attribute)
+
+    def _erase(self, ids: list[str]) -> list[Statement]:
+        eids = [
+            known.eid
+            for entity_id in dict.fromkeys(ids)
+            if (known := self._known.pop(entity_id, None)) is not None and known.stored
+        ]
+        if not eids:
+            return []
+        return [
+            (f"DELETE FROM {table} WHERE eid = ANY ($1::bigint[])", [eids])
+            for table in ("history", "geometry", "entity", "object")
+        ]
+
+    def _supersede(self, rows: Rows) -> list[Statement]:
+        at: dict[tuple[int, int, str, int], int] = {}
+        for key, at_us, when in rows.superseded_at:
+            if key[0] in self._known:
+                at.setdefault((*self._place(key), at_us), when)
+        if not rows.superseded_after and not rows.superseded_number:
+            for place, when in at.items():
+                self._arrays.add("superseded_at", *place, when)
+            return []
+        after = [
+            (*self._place(key), at_us, when)
+            for key, at_us, when in rows.superseded_after
+            if key[0] in self._known
+        ]
+        numbers = [
+            (self._known[entity_id].eid, self._tid(attribute), number, when)
+            for entity_id, attribute, number, when in rows.superseded_number
+            if entity_id in self._known
+        ]
+        arguments = [
+            *_columns([(*place, when) for place, when in at.items()], 5),
+            *_columns(after, 5),
+            *_columns(numbers, 4),
+        ]
+        return [(SUPERSEDE_LATER, arguments)]
+
+    def _know(self, entity_id: str, head_at: int) -> Known:
+        known = self._known.get(entity_id)
+        if known is None:
+            self.eid += 1
+            known = self._known[entity_id] = Known(self.eid, False, head_at, set(), None)
+        return known
+
+    def _add_history(self, rows: Rows) -> set[str]:
+        """Add the history rows; give the objects that have got another series."""
+        grown = set()
+        for row in rows.history:
+            known = self._know(row.id, row.at_us)
+            tid = self._tid(row.attribute)
+            dataset = row.dataset or ""
+            if tid != HEAD_TERM and (tid, dataset) not in known.series:
+                known.series.add((tid, dataset))
+                grown.add(row.id)
+            body, number = self._body(row)
+            self._arrays.add(
+                "history",
+                known.eid,
+                tid,
+                dataset,
+                row.at_us,
+                row.recorded_us,
+                row.superseded_us,
+                row.number,
+                number,
+                body,
+            )
+        return grown
+
+    def _body(self, row: Row) -> tuple[str | None, float | None]:
+        if row.instance is None:
+            return None, None
+        body = _json(row.instance, row.id)
+        if row.attribute == HEAD:
+            return body, float(self._names.sid(tuple(row.instance["types"])))
+        return body, number_of(row.instance)
+
+    def _add_state(self, entity_id: str, held: Held, grown: bool) -> None:
+        known = self._know(entity_id, held.born_us)
+        if grown or not known.stored or known.head_at != held.born_us:
+            series = sorted(known.series)
+            self._arrays.add(
+                "object",
+                known.eid,
+                entity_id,
+                held.born_us,
+                array_literal([tid for tid, _ in series]),
+                array_literal([dataset for _, dataset in series]),
+            )
+        entity = held.entity
+        if entity is not known.entity:
+            if entity is None:
+                self._arrays.add("gone", known.eid)
+            else:
+                self._add_entity(known.eid, entity)
+            self._add_geometries(known.eid, known.entity, entity)
+        known.stored, known.head_at, known.entity = True, held.born_us, entity
+
+    def _add_entity(self, eid: int, entity: Entity) -> None:
+        self._arrays.add(
+            "entity",
+            eid,
+            entity.id,
+            self._names.sid(entity.types),
+            array_literal(entity.scope),
+            entity.created_at,
+            entity.modified_at,
+            entity.expires_at,
+            next_expiry(entity),
+            _json(entity.attrs, entity.id),
+            orjson.dumps(flatten(entity.attrs, self._names.tid)).decode(),
+        )
+
+    def _add_geometries(self, eid: int, before: Entity | None, after: Entity | None) -> None:
+        old, new = geometries(before), geometries(after)
+        for (attribute, dataset), place in new.items():
+            if place != old.get((attribute, dataset)):
+                first, geometry = place
+                tid = self._tid(attribute)
+                self._arrays.add("geometry", eid, tid, dataset, first, ewkb(geometry))
+        for attribute, dataset in old.keys() - new.keys():
+            self._arrays.add("geometry_gone", eid, self._tid(attribute), dataset)
+
+    def _add_journal(self, entry: JournalRow) -> None:
+        self.seq += 1
+        after = entry.after
+        touched = {
+            attribute: {dataset or "": kind for dataset, kind in datasets.items()}
+            for attribute, datasets in entry.touched.items()
+        }
+        self._arrays.add(
+            "journal",
+            self.seq,
+            entry.at_us,
+            entry.kind,
+            entry.id,
+            self._names.sid(entry.types),
+            array_literal(entry.scope),
+            entry.created_us,
+            entry.modified_us,
+            None if after is None else after.expires_at,
+            orjson.dumps(touched).decode(),
+            _json(entry.before, entry.id),
+            None if after is None else _json(after.attrs, entry.id),
+        )
+
+
+def _json(value: Any, entity_id: str) -> str:
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise InvariantError(f"{entity_id}: not JSON: {error}") from error
+    if "\\u0000" in text:
+        check_storable(text, entity_id)
+    return text
+
+
+def _columns(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [[row[n] for row in rows] for n in range(width)]

@@ -1,0 +1,112 @@
+"""Numbers for names: IRIs (`term`) and sets of types (`typeset`), kept in memory.
+
+A store has few of them, however many objects. The writer gives new numbers; they are stored in the
+same transaction as what uses them, and forgotten again when it fails. A process that only reads
+looks for what others have added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from conurb.errors import InvariantError
+
+Types = tuple[str, ...]
+
+
+class UnknownNameError(InvariantError):
+    """A number is used that this process hasn't heard of: another one has given it."""
+
+
+class Names:
+    """The terms and typesets of one schema."""
+
+    def __init__(self) -> None:
+        self._tids: dict[str, int] = {}
+        self._iris: dict[int, str] = {}
+        self._sids: dict[Types, int] = {}
+        self._types: dict[int, Types] = {}
+        self._fresh_terms: list[tuple[int, str]] = []
+        self._fresh_typesets: list[tuple[int, list[int]]] = []
+        self._pending: list[int] = []
+        self._pending_sets: list[int] = []
+
+    async def load(self, connection: Any) -> None:
+        """Read what was added since the last time."""
+        terms = await connection.fetch(
+            "SELECT tid, iri FROM term WHERE tid >= $1", max(self._iris, default=-1) + 1
+        )
+        for tid, iri in terms:
+            self._tids[iri], self._iris[tid] = tid, iri
+        sets = await connection.fetch(
+            "SELECT sid, types FROM typeset WHERE sid > $1", max(self._types, default=0)
+        )
+        for sid, tids in sets:
+            types = tuple(self._iris[tid] for tid in tids)
+            self._sids[types], self._types[sid] = sid, types
+
+    def tid(self, iri: str) -> int:
+        """Give the number of an IRI, a new one when it has none."""
+        tid = self._tids.get(iri)
+        if tid is None:
+            tid = len(self._iris)
+            self._tids[iri], self._iris[tid] = tid, iri
+            self._fresh_terms.append((tid, iri))
+        return tid
+
+    def find_tid(self, iri: str) -> int | None:
+        """Find the number of an IRI; None when nothing here has that name."""
+        return self._tids.get(iri)
+
+    def find_tids(self, iris: Iterable[str]) -> list[int]:
+        """Give the numbers of those IRIs that have one."""
+        return [tid for iri in iris if (tid := self._tids.get(iri)) is not None]
+
+    def iri(self, tid: int) -> str:
+        """Give the IRI of a number."""
+        try:
+            return self._iris[tid]
+        except KeyError:
+            raise UnknownNameError(f"term {tid} is used and not stored") from None
+
+    def sid(self, types: Types) -> int:
+        """Give the number of a set of types, a new one when it has none."""
+        sid = self._sids.get(types)
+        if sid is None:
+            sid = len(self._types) + 1
+            self._sids[types], self._types[sid] = sid, types
+            self._fresh_typesets.append((sid, [self.tid(iri) for iri in types]))
+        return sid
+
+    def types(self, sid: int) -> Types:
+        """Give the types of a typeset."""
+        try:
+            return self._types[sid]
+        except KeyError:
+            raise UnknownNameError(f"typeset {sid} is used and not stored") from None
+
+    def list_sids(self, holds: Callable[[Types], bool]) -> list[int]:
+        """List the typesets for which something holds."""
+        return [sid for sid, types in self._types.items() if holds(types)]
+
+    def take_fresh(self) -> tuple[list[tuple[int, str]], list[tuple[int, list[int]]]]:
+        """Give the new (number, IRI) and (number, terms) to store, each once."""
+        terms, typesets = self._fresh_terms, self._fresh_typesets
+        self._pending += [tid for tid, _ in terms]
+        self._pending_sets += [sid for sid, _ in typesets]
+        self._fresh_terms, self._fresh_typesets = [], []
+        return terms, typesets
+
+    def keep(self) -> None:
+        """Take note that what was taken has been committed."""
+        self._pending, self._pending_sets = [], []
+
+    def forget(self) -> None:
+        """Take back the new numbers since the last `keep`: they were not committed."""
+        self.take_fresh()
+        for sid in self._pending_sets:
+            del self._sids[self._types.pop(sid)]
+        for tid in self._pending:
+            del self._tids[self._iris.pop(tid)]
+        self.keep()

@@ -1,0 +1,73 @@
+"""Pages of entities: of current state, and of the state at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from conurb.errors import BadRequestDataError
+from conurb.model.entity import Attributes, Entity
+from conurb.model.query.tree import Query
+from conurb.store.contract import Page
+from conurb.store.postgres.compile import Moments, Selection, state_rows_sql
+from conurb.store.postgres.conditions import Arguments
+from conurb.store.postgres.connection import driver
+from conurb.store.postgres.names import Names
+from conurb.store.postgres.rows import entity_of
+
+
+async def select_page(connection: Any, names: Names, query: Query, moments: Moments) -> Page:
+    """Read one page of a query; `connection` sees one moment's data all the time."""
+    rows: list[Any] = []
+    try:
+        if query.limit > 0:
+            selection = Selection(names, query.restriction, moments)
+            sql = selection.page_sql(query, query.limit + 1)
+            rows = await connection.fetch(*selection.arguments.bind(sql))
+        more = len(rows) > query.limit
+        rows = rows[: query.limit]
+        total = None
+        if query.count:
+            total = query.offset + len(rows)
+            if more or query.limit == 0 or not rows:
+                total = await _count(connection, names, query, moments)
+    except driver().InternalServerError as error:
+        # PostGIS can't relate every kind of geometry, collections above all.
+        raise BadRequestDataError(f"geoquery: {error}") from error
+    if moments.at_us is None:
+        return Page([entity_of(row, names) for row in rows], total, more)
+    return Page(await _past_entities(connection, names, rows, moments), total, more)
+
+
+async def _count(connection: Any, names: Names, query: Query, moments: Moments) -> int:
+    selection = Selection(names, query.restriction, moments)
+    sql = selection.count_sql(query)
+    return int(await connection.fetchval(*selection.arguments.bind(sql)))
+
+
+async def _past_entities(
+    connection: Any, names: Names, heads: list[Any], moments: Moments
+) -> list[Entity]:
+    """Put entities together as they were, attribute by attribute."""
+    if not heads:
+        return []
+    arguments = Arguments()
+    sql = state_rows_sql(arguments, moments, [row["eid"] for row in heads])
+    attrs: dict[int, Attributes] = {row["eid"]: {} for row in heads}
+    modified: dict[int, int] = {row["eid"]: row["modified"] for row in heads}
+    for eid, attr, body, recorded in await connection.fetch(*arguments.bind(sql)):
+        attrs[eid].setdefault(names.iri(attr), []).append(orjson.loads(body))
+        modified[eid] = max(modified[eid], recorded)
+    return [
+        Entity(
+            row["id"],
+            names.types(row["typeset"]),
+            attrs[row["eid"]],
+            tuple(row["scope"]),
+            row["created"],
+            modified[row["eid"]],
+            row["expires"],
+        )
+        for row in heads
+    ]

@@ -1,0 +1,164 @@
+"""The statement that writes a group: every table in one round trip, rows as arrays.
+
+Data-modifying CTEs all see the state before the statement, so that what is superseded is what was
+there, never what is being inserted. Only the parts that a group needs are in its statement; the
+driver keeps each combination prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
+
+
+def _arrays(types: str) -> tuple[str, ...]:
+    return tuple(f"{kind}[]" for kind in types.split())
+
+
+_ENTITY: Final = _arrays("bigint text int text bigint bigint bigint bigint text text")
+_HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint float8 text")
+_JOURNAL: Final = _arrays("bigint bigint text text int text bigint bigint bigint text text text")
+
+PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
+    "term": (
+        ("int[]", "text[]"),
+        "INSERT INTO term (tid, iri) SELECT * FROM unnest({0}, {1})",
+    ),
+    "typeset": (
+        ("int[]", "text[]"),
+        "INSERT INTO typeset (sid, types) SELECT s, t::int[] FROM unnest({0}, {1}) x (s, t)",
+    ),
+    "object": (
+        ("bigint[]", "text[]", "bigint[]", "text[]", "text[]"),
+        "INSERT INTO object (eid, id, head_at, attrs, datasets) "
+        "SELECT e, i, h, a::int[], d::text[] FROM unnest({0}, {1}, {2}, {3}, {4}) x (e, i, h, a, d)"
+        " ON CONFLICT (eid) DO UPDATE SET head_at = excluded.head_at, attrs = excluded.attrs, "
+        "datasets = excluded.datasets",
+    ),
+    "entity": (
+        _ENTITY,
+        "INSERT INTO entity (eid, id, typeset, scope, created, modified, expires, due, doc, flat) "
+        "SELECT e, i, t, s::text[], c, m, x, d, doc, flat::jsonb "
+        "FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}) "
+        "y (e, i, t, s, c, m, x, d, doc, flat) "
+        "ON CONFLICT (eid) DO UPDATE SET typeset = excluded.typeset, scope = excluded.scope, "
+        "created = excluded.created, modified = excluded.modified, expires = excluded.expires, "
+        "due = excluded.due, doc = excluded.doc, flat = excluded.flat",
+    ),
+    "gone": (
+        ("bigint[]",),
+        "DELETE FROM entity USING unnest({0}) x (e) WHERE eid = e",
+    ),
+    "geometry": (
+        ("bigint[]", "int[]", "text[]", "boolean[]", "bytea[]"),
+        "INSERT INTO geometry (eid, attr, dataset, first, geom) SELECT e, a, d, f, "
+        "ST_GeomFromEWKB(g) FROM unnest({0}, {1}, {2}, {3}, {4}) x (e, a, d, f, g) "
+        "ON CONFLICT (eid, attr, dataset) DO UPDATE SET first = excluded.first, "
+        "geom = excluded.geom",
+    ),
+    "geometry_gone": (
+        ("bigint[]", "int[]", "text[]"),
+        "DELETE FROM geometry USING unnest({0}, {1}, {2}) x (e, a, d) "
+        "WHERE eid = e AND attr = a AND dataset = d",
+    ),
+    "superseded_at": (
+        ("bigint[]", "int[]", "text[]", "bigint[]", "bigint[]"),
+        "UPDATE history SET superseded = w FROM unnest({0}, {1}, {2}, {3}, {4}) x (e, a, d, t, w) "
+        "WHERE eid = e AND attr = a AND dataset = d AND at = t AND superseded IS NULL",
+    ),
+    "history": (
+        _HISTORY,
+        "INSERT INTO history (eid, attr, dataset, at, recorded, superseded, number, num, body) "
+        "SELECT * FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8})",
+    ),
+    "journal": (
+        _JOURNAL,
+        "INSERT INTO journal (seq, at, kind, id, typeset, scope, created, modified, expires, "
+        "touched, before, after) "
+        "SELECT q, t, k, i, s, c::text[], cr, m, x, tc, b, a "
+        "FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10}, {11}) "
+        "y (q, t, k, i, s, c, cr, m, x, tc, b, a)",
+    ),
+    "position": (
+        ("text[]", "bigint[]"),
+        "INSERT INTO position (reader, seq) SELECT * FROM unnest({0}, {1}) "
+        "ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq",
+    ),
+    "counters": (
+        ("bigint[]", "bigint[]", "bigint[]"),
+        "UPDATE counters SET seq = s, stamp = t, eid = e FROM unnest({0}, {1}, {2}) x (s, t, e)",
+    ),
+}
+"""Part of a statement to the types of its columns and its SQL, in the order they are written."""
+
+SUPERSEDE_LATER: Final = """
+UPDATE history h SET superseded = m.w FROM (
+  SELECT found.place, min(found.w) AS w FROM (
+    SELECT l.ctid AS place, w FROM unnest($1::bigint[], $2::int[], $3::text[], $4::bigint[],
+      $5::bigint[]) x (e, a, d, t, w) JOIN history l
+      ON l.eid = e AND l.attr = a AND l.dataset = d AND l.at = t AND l.superseded IS NULL
+    UNION ALL
+    SELECT l.ctid, w FROM unnest($6::bigint[], $7::int[], $8::text[], $9::bigint[], $10::bigint[])
+      x (e, a, d, t, w) JOIN history l
+      ON l.eid = e AND l.attr = a AND l.dataset = d AND l.at > t AND l.superseded IS NULL
+    UNION ALL
+    SELECT l.ctid, w FROM unnest($11::bigint[], $12::int[], $13::bigint[], $14::bigint[])
+      x (e, a, n, w) JOIN history l
+      ON l.eid = e AND l.attr = a AND l.number = n AND l.superseded IS NULL
+  ) found GROUP BY 1
+) m WHERE h.ctid = m.place
+"""
+"""Supersede by time, by 'later than' and by number at once: the earliest reason wins."""
+
+
+@dataclass(slots=True)
+class Arrays:
+    """Rows on their way into the parts of one statement, column by column."""
+
+    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+
+    def add(self, part: str, *values: Any) -> None:
+        """Add one row to a part."""
+        rows = self.rows.get(part)
+        if rows is None:
+            self.rows[part] = [values]
+        else:
+            rows.append(values)
+
+    def statement(self) -> tuple[str, list[Sequence[Any]]]:
+        """Give the SQL of all parts that have rows, and its arguments."""
+        present = tuple(part for part in PARTS if part in self.rows)
+        arguments: list[Sequence[Any]] = []
+        for part in present:
+            arguments.extend(zip(*self.rows[part], strict=True))
+        return _sql(present), arguments
+
+
+@lru_cache(maxsize=256)
+def _sql(present: tuple[str, ...]) -> str:
+    number = 0
+    ctes = []
+    for part in present:
+        types, sql = PARTS[part]
+        places = [f"${number + n}::{kind}" for n, kind in enumerate(types, 1)]
+        number += len(types)
+        ctes.append(f"{part}_ AS ({sql.format(*places)})")
+    return "WITH " + ",\n".join(ctes) + "\nSELECT 1"
+
+
+def array_literal(items: Sequence[str | int]) -> str:
+    """Write a PostgreSQL array as text: arrays of arrays of different lengths travel so.
+
+    >>> array_literal([1, 2]), array_literal(["/a", 'b"c'])
+    ('{1,2}', '{"/a","b\\\\"c"}')
+    """
+    return "{" + ",".join(map(_quoted, items)) + "}"
+
+
+def _quoted(item: str | int) -> str:
+    if isinstance(item, int):
+        return str(item)
+    escaped = item.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
