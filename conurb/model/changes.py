@@ -45,7 +45,8 @@ class HistoryInstance:
     `at_us` is the time it speaks of (`conurb.model.time.BEGINNING` for 'always'); `recorded_us`
     and `superseded_us` bound the time during which the node held it. `number` is unique for the
     attribute on its object and is the last part of `instanceId`. `instance` None is a tombstone;
-    `kind` then is the type of the attribute that it ended, where the store knows it.
+    `kind` then is the type of the attribute that it ended, where the store knows it. A tombstone
+    whose `at_us` isn't its `recorded_us` was stated with that time by a temporal write.
     """
 
     attribute: str
@@ -58,6 +59,14 @@ class HistoryInstance:
     kind: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TimedScope:
+    """The scope that an object has from a time on (microseconds; None: from this write on)."""
+
+    at_us: int | None
+    scope: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Change:
     """What one operation does to one object.
@@ -65,7 +74,8 @@ class Change:
     `after` None with `before` given deletes the object; with neither, nothing happens. `superseded`
     are numbers of history instances, with their attribute, that are superseded without a
     successor; `corrected` are history instances stored anew under their number (old row
-    superseded). `erase` True takes the object's whole history away (an explicit purge, audited).
+    superseded). `scopes` are those that a temporal write states with their times; `after` has the
+    last of them. `erase` True takes the object's whole history away (an explicit purge, audited).
     `result` is what the operation tells its caller (for example which attributes were left out).
     """
 
@@ -75,6 +85,7 @@ class Change:
     removed: list[Removed] = field(default_factory=list)
     superseded: list[tuple[str, int]] = field(default_factory=list)
     corrected: list[HistoryInstance] = field(default_factory=list)
+    scopes: list[TimedScope] = field(default_factory=list)
     erase: bool = False
     result: Any = None
 

@@ -13,7 +13,8 @@ from conurb.model.query.tree import AggregationMethod
 HEAD: Final = "@head"
 """The pseudo-attribute that holds an object's types, scope and expiry in its history.
 
-Its instances are `{"types": [...], "scope": [...]}`.
+Its instances are `{"types": [...], "scope": [...]}`, with `observedAt` when the scope was stated
+with a time of its own.
 """
 
 INSTANCE_PREFIX: Final = "urn:ngsi-ld:Instance:"

@@ -15,14 +15,14 @@ writes `Rows`. So the rules of the two times (docs/decisions/0001-two-times.md) 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from conurb.errors import ConurbError, InvariantError
 from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
 from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.operations.expiry import Expire
-from conurb.model.time import BEGINNING, Stamps, fixed_us
+from conurb.model.time import BEGINNING, Stamps, fixed, fixed_us
 from conurb.store.contract import Outcome
 
 HEAD: Final = "@head"
@@ -222,7 +222,7 @@ class _Entry:
     def enter(self) -> None:
         """Turn the change into rows, and the state it leaves into what is held."""
         change, ledger = self._change, self._ledger
-        nothing = not (change.superseded or change.corrected or change.erase)
+        nothing = not (change.superseded or change.corrected or change.scopes or change.erase)
         if nothing and (change.kind is None and not self._life_changed()):
             return
         if change.erase:
@@ -342,19 +342,40 @@ class _Entry:
         born = held.born_us if held is not None else None
         after = change.after
         earliest = self._earliest()
+        scopes = self._timed_scopes()
         if after is not None and born is None:
-            born = min(self._stamp, earliest)
-            self._insert(HEAD, None, born, head_body(after))
+            born = min(self._stamp, earliest, *(at for at, _ in scopes))
+            if not scopes or scopes[0][0] > born:
+                first = replace(after, scope=()) if scopes else after
+                self._insert(HEAD, None, born, head_body(first))
+            self._enter_scopes(after, scopes)
             ledger._unstored.add(self._id)
         elif born is not None:
-            if after is not None and (change.head_changed or self._life_changed()):
-                self._insert(HEAD, None, self._stamp, head_body(after))
+            if after is not None:
+                self._enter_scopes(after, scopes)
+                others = change.before is None or change.before.types != after.types
+                if others or self._life_changed() or (change.head_changed and not scopes):
+                    self._insert(HEAD, None, self._stamp, head_body(after))
+            born = min(born, *(at for at, _ in scopes)) if scopes else born
             if earliest < born:
                 self._move_head_back(born, earliest)
                 born = earliest
         if born is not None:
             ledger.held[self._id] = Held(after, born)
             self._rows.state[self._id] = ledger.held[self._id]
+
+    def _timed_scopes(self) -> list[tuple[int, tuple[str, ...]]]:
+        """Give the scopes stated with times, in order; none when none has a time of its own."""
+        scopes = self._change.scopes
+        if all(one.at_us is None for one in scopes):
+            return []
+        timed = [(self._stamp if one.at_us is None else one.at_us, one.scope) for one in scopes]
+        return sorted(timed, key=lambda one: one[0])
+
+    def _enter_scopes(self, after: Entity, scopes: list[tuple[int, tuple[str, ...]]]) -> None:
+        for at, scope in scopes:
+            body = head_body(replace(after, scope=scope))
+            self._insert(HEAD, None, at, {**body, "observedAt": fixed(at)})
 
     def _earliest(self) -> int:
         """Give the earliest time that an instance of this change was observed at."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError
+from conurb.model.changes import TimedScope
 from conurb.model.context import Terms
 from conurb.model.entity import ENTITY_MEMBERS, NULL, VALUE_MEMBER, Attributes, Instance
 from conurb.model.names import check_uri
@@ -30,14 +31,14 @@ class TemporalFragment:
 
     `attrs` maps an attribute to its instances in the order given; an instance whose value is the
     NGSI-LD Null (`conurb.model.nulls.is_null`) says that the attribute was deleted then. `id` is
-    None and `types` () when not given. `scope` is the latest one given, None when none is.
-    `expires_at` is microseconds.
+    None and `types` () when not given. `scopes` are those given, with the times from which they
+    hold. `expires_at` is microseconds.
     """
 
     attrs: Attributes = field(default_factory=dict)
     id: str | None = None
     types: tuple[str, ...] = ()
-    scope: tuple[str, ...] | None = None
+    scopes: tuple[TimedScope, ...] = ()
     expires_at: int | None = None
 
 
@@ -65,7 +66,7 @@ def parse_temporal_fragment(document: Any, terms: Terms) -> TemporalFragment:
         _read_evolutions(terms, document),
         id=entity_id,
         types=read_types(rules, document["type"]) if "type" in document else (),
-        scope=_read_scope(document["scope"]) if "scope" in document else None,
+        scopes=_read_scopes(document["scope"]) if "scope" in document else (),
         expires_at=(
             parse_us(document["expiresAt"], name="expiresAt") if "expiresAt" in document else None
         ),
@@ -111,17 +112,20 @@ def _read_evolution(terms: Terms, name: str, value: Any) -> list[Instance]:
     return instances
 
 
-def _read_scope(value: Any) -> tuple[str, ...]:
-    """Read a scope: as in an entity, or as a Property over time, of which the latest counts."""
+def _read_scopes(value: Any) -> tuple[TimedScope, ...]:
+    """Read a scope: as in an entity, or as a Property over time (clause 4.5.6).
+
+    A scope that is empty or the NGSI-LD Null says that there was none from then on.
+    """
     items = value if isinstance(value, list) else [value]
     if not any(isinstance(item, dict) for item in items):
-        return check_scopes(value)
-    latest: tuple[int, Any] | None = None
+        return (TimedScope(None, check_scopes(value)),)
+    scopes = []
     for item in items:
         if not isinstance(item, dict) or "value" not in item:
             refuse("scope", "an instance of the scope is an object with a value")
-        at = parse_us(item["observedAt"], name="scope") if "observedAt" in item else 0
-        if latest is None or at >= latest[0]:
-            latest = at, item["value"]
-    scope = latest[1] if latest else []
-    return () if scope in ([], NULL, [NULL]) else check_scopes(scope)
+        at = parse_us(item["observedAt"], name="scope") if "observedAt" in item else None
+        scope = item["value"]
+        none = scope in ([], NULL, [NULL])
+        scopes.append(TimedScope(at, () if none else check_scopes(scope)))
+    return tuple(scopes)

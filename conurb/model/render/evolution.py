@@ -119,11 +119,11 @@ class _EvolutionWriter:
             return [{"type": "Property", "value": _one_or_all(list(evolution.scope))}]
         before: list[str] = []
         written: list[dict[str, Any]] = []
-        for head in sorted(heads, key=lambda one: one.recorded_us):
+        for head in sorted(heads, key=_stated_us):
             scope = list(head.instance["scope"]) if head.instance else []
             if scope == before:
                 continue
-            at = shown_us(head.recorded_us)
+            at = shown_us(_stated_us(head))
             times = {"observedAt": at} if scope else {"deletedAt": at}
             if self._view.sys_attrs:
                 times |= {"createdAt": at, "modifiedAt": at}
@@ -158,6 +158,12 @@ class _EvolutionWriter:
     def _time(self, one: HistoryInstance, document: Instance) -> str:
         text = document.get(self._timeproperty) or document.get("deletedAt")
         return shown(text) if text is not None else shown_us(one.recorded_us)
+
+
+def _stated_us(head: HistoryInstance) -> int:
+    """Give the time that a head was stated with, or else was recorded at."""
+    stated = head.instance is not None and "observedAt" in head.instance
+    return head.at_us if stated else head.recorded_us
 
 
 def _document(one: HistoryInstance, instances: list[HistoryInstance]) -> Instance:
