@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 
 from conurb.access.outbound import Outbound
 from conurb.config import Settings
-from conurb.errors import ConfigError
+from conurb.errors import ConfigError, UnavailableError
+from conurb.federation.region import federate
 from conurb.http.app import build_app
 from conurb.http.auth import TokenBook
 from conurb.model.time import Clock, system_clock
@@ -21,11 +22,15 @@ from conurb.node.context_fetch import HttpFetch
 from conurb.node.contexts import Contexts, read_catalogue
 from conurb.node.delivery import Delivery
 from conurb.node.host import Host
+from conurb.node.node import Node
 from conurb.node.shelf import open_shelf
 from conurb.node.tokens import TokenFile
 
 BACKLOG = 2048
 GRACE_S = 10
+
+Opened = Callable[[Host], Awaitable[None]]
+"""Is awaited with a host that has been opened."""
 
 
 def build_contexts(settings: Settings, *, clock: Clock = system_clock) -> Contexts:
@@ -48,8 +53,12 @@ def build_contexts(settings: Settings, *, clock: Clock = system_clock) -> Contex
 
 
 def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
-    """Make the host of a process, not yet opened."""
-    return Host(
+    """Make the host of a process, not yet opened: its nodes answer for those they register."""
+
+    def prepare(node: Node) -> None:
+        federate(node, name=node.tenant or host.id, open_node=host.node)
+
+    host = Host(
         open_shelf(settings.store, clock=clock),
         node_id=settings.node_id,
         contexts=build_contexts(settings, clock=clock),
@@ -60,7 +69,9 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
             page_max=settings.page_max,
             batch_max=settings.batch_max,
         ),
+        prepare=prepare,
     )
+    return host
 
 
 def tokens_of(settings: Settings) -> TokenBook | None:
@@ -102,14 +113,19 @@ async def open_app(
         await host.close()
 
 
-def build_served(settings: Settings) -> Starlette:
-    """Build the application that a server runs: it opens its host when it starts."""
+def build_served(settings: Settings, *, opened: Opened | None = None) -> Starlette:
+    """Build the application that a server runs: it opens its host when it starts.
+
+    `opened` is awaited with the open host, before the first request is taken.
+    """
     host = build_host(settings)
 
     @asynccontextmanager
     async def lifespan(_app: Any) -> AsyncIterator[None]:
         await host.open()
         try:
+            if opened is not None:
+                await opened(host)
             yield
         finally:
             await host.close()
@@ -117,12 +133,27 @@ def build_served(settings: Settings) -> Starlette:
     return build_app(host, settings, tokens=tokens_of(settings), lifespan=lifespan)
 
 
-def serve(settings: Settings) -> None:
-    """Serve a node until it is told to stop."""
+def serve(
+    settings: Settings,
+    *,
+    opened: Opened | None = None,
+    listening: Callable[[], None] = lambda: None,
+) -> None:
+    """Serve a node until it is told to stop.
+
+    `opened` is awaited with the open host, `listening` is called once requests are taken. Raises
+    UnavailableError when it can't be served; why is in the log.
+    """
     import uvicorn
 
-    uvicorn.run(
-        build_served(settings),
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                listening()
+
+    config = uvicorn.Config(
+        build_served(settings, opened=opened),
         host=settings.host,
         port=settings.port,
         loop="auto",
@@ -139,3 +170,7 @@ def serve(settings: Settings) -> None:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
+    server = Server(config)
+    server.run()
+    if not server.started:
+        raise UnavailableError(f"{settings.host}:{settings.port} can't be served")

@@ -16,6 +16,7 @@ from conurb.cli.output import err
 from conurb.errors import ConfigError, ConurbError
 
 NOUNS: Final = {
+    "up": "Bring a region up: a node per city, and the region's own.",
     "node": "Run a node.",
     "object": "Get, query, put and delete objects, and see their history.",
     "load": "Load objects from files.",

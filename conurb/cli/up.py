@@ -1,0 +1,143 @@
+"""`conurb up`: bring a whole region up on this machine, a node per city and the region's own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+from cyclopts import App, Parameter
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from conurb.cli.output import err
+from conurb.config import Settings, load_settings
+from conurb.errors import ConfigError
+from conurb.model.vocabulary import platform_terms
+from conurb.regions.bringup import Loaded, load
+from conurb.regions.pack import City, Pack, read_pack
+
+if TYPE_CHECKING:
+    from conurb.node.host import Host
+
+app = App(name="up", help="Bring a region up: a node per city, and the region's own.")
+
+STORE_FILE: Final = "region.db"
+_ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
+
+
+@app.default
+def up(
+    region: str = "yrd",
+    /,
+    *,
+    port: Annotated[int | None, Parameter(help="Port to listen to. Default: 8080.")] = None,
+    host: Annotated[str | None, Parameter(help="Address to listen to. Default: 127.0.0.1.")] = None,
+    data: Annotated[
+        Path | None, Parameter(help="Folder of the stores. Default: ~/.local/share/conurb/REGION.")
+    ] = None,
+    config: Annotated[Path | None, Parameter(help="Settings, a TOML file.")] = None,
+    again: Annotated[
+        bool, Parameter(negative="", help="Load the pack again although it is the same.")
+    ] = False,
+    insecure_open: Annotated[
+        bool | None, Parameter(help="Serve beyond loopback without tokens or TLS.")
+    ] = None,
+) -> None:
+    """Bring a region up and serve it until it is stopped (Ctrl-C).
+
+    The region is one that ships (yrd), or the folder of a pack that `conurb region new` built.
+    Each city is a tenant; the default tenant is the region, which asks all of them.
+
+    Example: conurb up yrd --port 8080
+    """
+    from conurb.app import serve
+
+    began = time.monotonic()
+    pack = read_pack(region)
+    folder = (data or _data_home() / pack.definition.id).expanduser().resolve()
+    settings = load_settings(
+        config,
+        overrides={
+            "host": host,
+            "port": port,
+            "store": str(folder / STORE_FILE),
+            "data_folder": folder,
+            "node_id": pack.definition.id,
+            "insecure_open": insecure_open,
+        },
+    )
+    _check_free(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded = Loaded(0, 0)
+
+    async def opened(open_host: Host) -> None:
+        nonlocal loaded
+        loaded = await _load(open_host, pack, again=again)
+
+    def listening() -> None:
+        _welcome(pack, settings, folder, loaded, time.monotonic() - began)
+
+    serve(settings, opened=opened, listening=listening)
+
+
+async def _load(host: Host, pack: Pack, *, again: bool) -> Loaded:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("Loading the cities", total=len(pack.cities))
+
+        def done(city: City) -> None:
+            progress.update(task, advance=1, description=f"Loaded {city.name['en']}")
+
+        return await load(host, pack, platform_terms().expand, again=again, done=done)
+
+
+def _welcome(
+    pack: Pack, settings: Settings, folder: Path, loaded: Loaded, elapsed_s: float
+) -> None:
+    scheme = "http" if settings.tls_certificate is None else "https"
+    address = "127.0.0.1" if settings.host in _ANY_ADDRESS else settings.host
+    url = f"{scheme}://{f'[{address}]' if ':' in address else address}:{settings.port}"
+    at = "" if settings.port == Settings().port and settings.loopback else f" --url {url}"
+    names = pack.definition.name
+    first = pack.cities[0].id
+    state = "loaded" if loaded.written else "as it was"
+    sys.stdout.write(
+        f"{names['en']} {names['zh']} is up: {loaded.cities} cities, each a node, and the region.\n"
+        f"Ready in {elapsed_s:.1f} s; the pack is {state}; the stores are in {folder}\n"
+        "\n"
+        f"  {url}/                      what is running\n"
+        f"  {url}/ngsi-ld/v1/entities   the API (NGSI-LD); a city is a tenant: "
+        f"NGSILD-Tenant: {first}\n"
+        "\n"
+        "Try:\n"
+        f"  conurb object query --type City --q 'population>5000000' --pick name,population{at}\n"
+        f"  conurb object history urn:ngsi-ld:City:{first}:{first} co2{at}\n"
+        f"  conurb object get urn:ngsi-ld:City:{first}:{first} --tenant {first} "
+        f"--pick name,gdp,area{at}\n"
+        "\n"
+        "Ctrl-C stops it.\n"
+    )
+    sys.stdout.flush()
+
+
+def _data_home() -> Path:
+    """Give where the user's data belongs (XDG Base Directory Specification)."""
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / "conurb"
+
+
+def _check_free(settings: Settings) -> None:
+    """Raise ConfigError when somebody listens to the port already; before any store is opened."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ConfigError(
+                f"{settings.host}:{settings.port} can't be listened to ({error.strerror}); "
+                "another --port?"
+            ) from error
