@@ -64,7 +64,7 @@ def _media_ranges(accept: str) -> dict[str, float]:
                 try:
                     weight = min(1.0, max(0.0, float(value)))
                 except ValueError:
-                    weight = 0.0
+                    weight = 1.0
         if name:
             ranges[name.lower()] = weight
     return ranges

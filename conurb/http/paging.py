@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, quote, urlencode
 
 from conurb.http.exchange import Exchange, Header
 
 if TYPE_CHECKING:
     from conurb.model.query.tree import Query
 
-COUNT_HEADER = b"ngsild-results-count"
+COUNT_HEADER: Final = b"ngsild-results-count"
+SAFE: Final = ":/*()!~@"
+"""What is left as it is in the parameters of a link, so that people can read it."""
 
 
 def page_headers(
@@ -37,12 +39,9 @@ def paging(
 
 
 def _link(exchange: Exchange, rel: str, limit: int, offset: int) -> Header:
-    kept = [
-        piece
-        for piece in exchange.scope["query_string"].decode("latin-1").split("&")
-        if piece and piece.partition("=")[0] not in {"limit", "offset"}
-    ]
-    pieces = "&".join([*kept, urlencode({"limit": limit, "offset": offset})])
-    path = exchange.scope["path"]
-    value = f'<{path}?{pieces}>; rel="{rel}"; type="{exchange.media}"'
-    return b"link", value.encode("latin-1", "replace")
+    given = parse_qsl(exchange.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    params = {**dict(given), "limit": str(limit), "offset": str(offset)}
+    text = urlencode(sorted(params.items()), safe=SAFE, quote_via=quote)
+    path = quote(exchange.scope["path"].rstrip("/"), safe="/:")
+    value = f'<{path}?{text}>; rel="{rel}"; type="{exchange.media}"'
+    return b"link", value.encode("ascii")

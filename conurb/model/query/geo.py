@@ -36,7 +36,7 @@ def parse_geo(
 ) -> GeoCondition:
     """Read a geoquery; `coordinates` are a JSON text or the array that it says.
 
-    `near` takes `maxDistance`, `minDistance` or both, in metres over 0. Raises
+    `near` takes one of `maxDistance` and `minDistance`, in metres over 0. Raises
     BadRequestDataError naming the parameter, TooComplexQueryError over the bounds.
     """
     if georel is None or geometry is None or coordinates is None:
@@ -94,18 +94,13 @@ def _distances(relation: str, parts: list[str]) -> dict[str, float]:
                 f"georel: {relation} takes nothing after it: {parts[0]!r:.60}"
             )
         return {}
-    result: dict[str, float] = {}
-    for part in parts:
-        match = _DISTANCE.fullmatch(part)
-        value = float(match[2]) if match else 0.0
-        if match is None or not 0 < value < math.inf or match[1] in result:
-            raise BadRequestDataError(
-                f"georel: {part!r:.60} is not maxDistance==x or minDistance==x, once each, "
-                "with a number of metres over 0"
-            )
-        result[match[1]] = value
-    if not result:
+    if not parts:
         raise BadRequestDataError("georel: near needs ;maxDistance==x or ;minDistance==x")
-    if result.get("minDistance", 0.0) > result.get("maxDistance", math.inf):
-        raise BadRequestDataError("georel: minDistance is over maxDistance; nothing can match")
-    return result
+    match = _DISTANCE.fullmatch(parts[0]) if len(parts) == 1 else None
+    value = float(match[2]) if match else 0.0
+    if match is None or not 0 < value < math.inf:
+        raise BadRequestDataError(
+            f"georel: {';'.join(parts)!r:.60} is not one maxDistance==x or minDistance==x, "
+            "with a number of metres over 0"
+        )
+    return {match[1]: value}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from conurb.errors import BadRequestDataError, TooComplexQueryError
 from conurb.model.names import check_uri
 from conurb.model.query.pattern import portable
-from conurb.model.query.q import LINKS_MAX, SYSTEM_NAMES
+from conurb.model.query.q import SYSTEM_NAMES
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
@@ -22,6 +22,8 @@ IDS_MAX: Final = 10_000
 """Ids in one list."""
 PROJECTIONS_MAX: Final = 500
 """Names in one projection, nested ones included."""
+PROJECTION_DEPTH_MAX: Final = 10
+"""Links that a projection follows: no joinLevel goes deeper (clause 5.7.2.4)."""
 PROJECTION_LENGTH_MAX: Final = 65_536
 """Characters of one projection."""
 DEFAULT_INSTANCE: Final = "@none"
@@ -140,8 +142,8 @@ class _Projections:
         expanded = word if word in SYSTEM_NAMES else self.terms.expand(word)
         if self.text[self.at : self.at + 1] != "{":
             return Projection(expanded)
-        if depth >= LINKS_MAX:
-            raise TooComplexQueryError(f"{self.name}: more than {LINKS_MAX} braces in braces")
+        if depth >= PROJECTION_DEPTH_MAX:
+            raise self.fail(f"more than {PROJECTION_DEPTH_MAX} braces in braces")
         self.at += 1
         inner = self.terms_until(depth=depth + 1)
         if self.text[self.at : self.at + 1] != "}":
