@@ -63,9 +63,16 @@ def _attribute_name(exchange: Exchange) -> str:
     return name
 
 
+def _own_attribute_name(exchange: Exchange) -> str:
+    name = _attribute_name(exchange)
+    if name == SCOPE:
+        raise BadRequestDataError("scope: PATCH or POST it with the entity's attributes")
+    return name
+
+
 async def partial_update(exchange: Exchange) -> Answer:
     """Overwrite members of an attribute (clause 5.6.4)."""
-    entity_id, name = entity_id_of(exchange), _attribute_name(exchange)
+    entity_id, name = entity_id_of(exchange), _own_attribute_name(exchange)
     document = await exchange.json()
     terms = await exchange.document_terms(document)
     attribute = terms.expand(name)
@@ -83,7 +90,7 @@ async def partial_update(exchange: Exchange) -> Answer:
 
 async def replace(exchange: Exchange) -> Answer:
     """Replace an attribute (clause 5.6.19)."""
-    entity_id, name = entity_id_of(exchange), _attribute_name(exchange)
+    entity_id, name = entity_id_of(exchange), _own_attribute_name(exchange)
     document = await exchange.json()
     terms = await exchange.document_terms(document)
     attribute = terms.expand(name)

@@ -44,7 +44,7 @@ Read = TypeVar("Read")
 
 
 async def _documents(exchange: Exchange) -> list[Any]:
-    """Read a body that must be a list of documents, within the bound of a batch."""
+    """Read a body that must be a list of documents, none null, within the bound of a batch."""
     documents = await exchange.json()
     if not isinstance(documents, list):
         raise InvalidRequestError(
@@ -52,6 +52,8 @@ async def _documents(exchange: Exchange) -> list[Any]:
         )
     if not documents:
         raise BadRequestDataError("the batch is empty; at least one entity is needed")
+    if None in documents:
+        raise BadRequestDataError("the batch has an item that is null")
     if len(documents) > exchange.settings.batch_max:
         raise TooLargeError(
             f"the batch has {len(documents)} entities; this node takes "
@@ -85,6 +87,7 @@ async def _read_all(
 ) -> tuple[list[Read], list[EntityFailure]]:
     """Read every document of a batch; give what was read, and what couldn't be with its reason."""
     documents = await _documents(exchange)
+    exchange.check_context_source()
     terms_of = _TermsOf(exchange)
     done: list[Read] = []
     failures: list[EntityFailure] = []

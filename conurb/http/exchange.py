@@ -199,6 +199,15 @@ class Exchange:
         link = self.headers.get(b"link")
         return await self.contexts.terms(None if link is None else link_context(link))
 
+    def check_context_source(self) -> None:
+        """Raise BadRequestDataError when body and Link header both bring a @context (6.3.5)."""
+        link = self.headers.get(b"link")
+        if self.is_ld and link is not None and link_context(link) is not None:
+            raise BadRequestDataError(
+                f"with Content-Type {JSON_LD} the @context is in the body; "
+                "the Link header may not name one too"
+            )
+
     async def document_terms(self, document: Any) -> Terms:
         """Give the terms for one document of the body, by the rules of 6.3.5.
 
@@ -212,12 +221,7 @@ class Exchange:
                     "not in the body"
                 )
             return await self.link_terms()
-        link = self.headers.get(b"link")
-        if link is not None and link_context(link) is not None:
-            raise BadRequestDataError(
-                f"with Content-Type {JSON_LD} the @context is in the body; "
-                "the Link header may not name one too"
-            )
+        self.check_context_source()
         if not has_context:
             raise BadRequestDataError(f"@context: it is missing from a body of {JSON_LD}")
         return await self.contexts.terms(document["@context"])

@@ -17,7 +17,18 @@ NAME_LENGTH_MAX: Final = 1024
 URI_LENGTH_MAX: Final = 2048
 """Characters of an identifier."""
 
-URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"{}|\\^`]+")
+INVISIBLE: Final = (
+    r"\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f"
+    r"\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0"
+    r"\ufff0-\uffff\U000e0000-\U000e0fff"
+    + "".join(rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(1, 17))
+)
+"""Characters that can't be seen, of Unicode's white space, default ignorables and noncharacters.
+
+Two ids that differ by one of them look alike in every log and on every page.
+"""
+
+URI: Final = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:[^{INVISIBLE}<>\"{{}}|\\^`]+")
 """An absolute URI, or IRI (RFC 3987): JSON-LD identifies by IRIs, so `urn:x:上海` is one."""
 
 _is_uri: Final = URI.fullmatch

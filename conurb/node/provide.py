@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from conurb.access.caller import Caller
-from conurb.errors import BadRequestDataError, ConurbError, TooLargeError
+from conurb.errors import BadRequestDataError, ConflictError, ConurbError, TooLargeError
 from conurb.model.changes import Change, Operation
 from conurb.model.entity import Entity, Instance
 from conurb.model.operations.attribute import (
@@ -27,10 +27,11 @@ from conurb.model.operations.entity import (
     KeepAttributes,
     MergeEntity,
     ReplaceEntity,
+    Report,
     UpdateAttributes,
     UpsertEntity,
 )
-from conurb.model.query.tree import Query, TypeSelection
+from conurb.model.query.tree import Query, TypeSelection, link_depth
 from conurb.node.bounds import Bounds
 from conurb.node.guard import guard
 from conurb.node.outcomes import AppendResult, BatchResult
@@ -211,7 +212,11 @@ class Provision:
         *,
         overwrite: bool = True,
     ) -> BatchResult:
-        """Append (id, fragment) to entities that exist (clause 5.6.9)."""
+        """Append (id, fragment) to entities that exist (clause 5.6.9).
+
+        An entity of which something was left as it is, because `overwrite` is False, is among the
+        errors.
+        """
         operations = [
             AppendAttributes(entity_id, fragment, overwrite=overwrite)
             for entity_id, fragment in fragments
@@ -251,6 +256,8 @@ class Provision:
         entities. `query.limit` and `query.offset` don't count. Raises TooComplexQueryError when the
         query selects more than the node takes at once; then nothing was changed.
         """
+        if link_depth(query.condition):
+            raise BadRequestDataError("q: a purge can't ask of linked entities (clause 5.6.21)")
         ids = await select_ids(
             self._store,
             replace(query, order=(), restriction=caller.require("write")),
@@ -299,6 +306,11 @@ class Provision:
             entity_id = operation.entity_id
             if isinstance(outcome, ConurbError):
                 errors.append((entity_id, outcome))
+                continue
+            left = outcome.result.not_updated if isinstance(outcome.result, Report) else ()
+            if left:
+                reasons = "; ".join(f"{attribute}: {reason}" for attribute, reason in left)
+                errors.append((entity_id, ConflictError(reasons)))
                 continue
             success[entity_id] = None
             if outcome.before is None:

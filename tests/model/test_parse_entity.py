@@ -167,7 +167,6 @@ def test_what_only_a_node_writes_is_ignored() -> None:
             "modifiedAt": "x",
             "instanceId": "x",
             "deletedAt": "x",
-            "previousObject": URI,
             "entity": {"id": URI, "type": "City"},
         }
     )
@@ -212,6 +211,9 @@ def test_null_inside_of_a_compound_value_is_kept_as_given() -> None:
         ({"type": "Property", "value": {"@context": {}}}, "@context"),
         ({"type": "Nonsense", "value": 5}, "Nonsense"),
         ({"type": ["Property"], "value": 5}, "type"),
+        ({"type": "Property", "value": 5, "previousValue": 4}, "previousValue"),
+        ({"value": 5, "observedAt": "2026-08-10T12:00:00+02:00"}, "UTC"),
+        ({"languageMap": {"zh": "x"}, "valueType": "xsd:string"}, "langString"),
         ({"type": "Property", "value": 5, "observedAt": "not-a-date"}, "observedAt"),
         ({"type": "Property", "value": 5, "observedAt": {"type": "Property"}}, "observedAt"),
         ({"type": "Property", "value": 5, "observedAt": None}, "observedAt"),
@@ -336,7 +338,7 @@ def test_a_fragment_says_only_what_it_speaks_of() -> None:
     assert whole.expires_at == 1_000_000
 
 
-@pytest.mark.parametrize("null", [NULL, None])
+@pytest.mark.parametrize("null", [NULL])
 def test_nulls_say_what_is_removed(null: Any) -> None:
     from conurb.model.nulls import is_null
 
@@ -373,17 +375,39 @@ def test_nulls_are_refused_where_nothing_can_be_removed() -> None:
 def test_members_and_parts_of_values_can_be_removed() -> None:
     fragment = parse_fragment(
         {
-            "a": {"value": {"x": NULL}, "unitCode": NULL, "observedAt": None, "source": NULL},
-            "l": {"languageMap": {"fr": None, "zh": "x"}},
+            "a": {"value": {"x": NULL}, "unitCode": NULL, "observedAt": NULL, "source": NULL},
+            "l": {"languageMap": {"fr": NULL, "zh": "x"}},
         },
         TERMS,
         nulls=True,
+        partial=True,
     )
     a = fragment.attrs[TERMS.expand("a")][0]
     assert a["value"] == {"x": NULL}
     assert a["unitCode"] == a["observedAt"] == NULL
     assert a[TERMS.expand("source")] == [{"type": "Property", "value": NULL}]
     assert fragment.attrs[TERMS.expand("l")][0]["languageMap"] == {"fr": NULL, "zh": "x"}
+
+
+def test_null_inside_of_a_compound_value_goes_with_a_merge_alone() -> None:
+    with pytest.raises(BadRequestDataError, match="null"):
+        parse_fragment({"a": {"value": {"x": NULL}}}, TERMS, nulls=True)
+    with pytest.raises(BadRequestDataError, match="null"):
+        parse_attribute({"value": {"x": NULL}}, TERMS, nulls=True, partial=True)
+
+
+@pytest.mark.parametrize(
+    "document", [{"a": None}, {"a": {"value": None}}, {"a": {"value": 1, "unitCode": None}}]
+)
+def test_json_null_removes_nothing(document: Any) -> None:
+    with pytest.raises(BadRequestDataError, match="null"):
+        parse_fragment(document, TERMS, nulls=True, partial=True)
+
+
+def test_a_location_is_a_geometry() -> None:
+    with pytest.raises(BadRequestDataError, match="GeoProperty"):
+        parse_fragment({"location": 7}, TERMS, nulls=True)
+    assert parse_fragment({"location": NULL}, TERMS, nulls=True).attrs
 
 
 def test_a_dataset_cannot_be_removed_by_null() -> None:

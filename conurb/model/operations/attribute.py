@@ -15,7 +15,11 @@ from conurb.model.operations.state import Draft
 
 @dataclass(frozen=True, slots=True)
 class PartialUpdateAttribute:
-    """Overwrite the members given of instances that exist (clauses 5.6.4, 5.5.8)."""
+    """Overwrite the members given of instances that exist; null deletes (clauses 5.6.4, 5.5.8).
+
+    Null as the value deletes the instance itself: clauses 4.5.2.2 and 5.5.8 say so for every
+    partial update, though the introduction of 5.6.4 doesn't expect it.
+    """
 
     entity_id: str
     attribute: str
@@ -28,13 +32,18 @@ class PartialUpdateAttribute:
         """Decide the change.
 
         Raises NotFoundError when there is no such object or instance, BadRequestDataError when
-        the attribute would become another kind or lose its value.
+        the attribute would become another kind.
         """
         before = existing(before, self.entity_id)
         draft = Draft(before, stamp)
         for instance in self.instances:
-            old = instance_of(draft, self.entity_id, self.attribute, instance.get("datasetId"))
-            draft.put(self.attribute, _overwritten(old, instance, self.attribute))
+            dataset = instance.get("datasetId")
+            old = instance_of(draft, self.entity_id, self.attribute, dataset)
+            patch = _of_kind(old["type"], instance, self.attribute)
+            if is_null(patch):
+                draft.remove(self.attribute, dataset)
+            else:
+                draft.put(self.attribute, _overwritten(old, patch))
         return draft.change()
 
 
@@ -110,19 +119,19 @@ def instance_of(draft: Draft, entity_id: str, attribute: str, dataset: str | Non
     return found
 
 
-def _overwritten(old: Instance, patch: Instance, attribute: str) -> Instance:
-    kind = old["type"]
+def _of_kind(kind: str, patch: Instance, attribute: str) -> Instance:
     if patch.get("type", kind) != kind:
         raise BadRequestDataError(
             f"{attribute}: its type is {kind}; a partial update can't make it {patch['type']!r}"
         )
-    if is_null({**patch, "type": kind}):
-        raise BadRequestDataError(
-            f"{attribute}: a partial update can't delete the attribute; DELETE does"
-        )
+    return {**patch, "type": kind}
+
+
+def _overwritten(old: Instance, patch: Instance) -> Instance:
+    value_member = VALUE_MEMBER[old["type"]]
     merged = dict(old)
     for key, value in patch.items():
-        if value == NULL and key != VALUE_MEMBER[kind]:
+        if value == NULL and key != value_member:
             merged.pop(key, None)
         elif ":" in key:
             kept = [one for one in value if not is_null(one)]

@@ -124,7 +124,8 @@ class UpsertEntity:
 class AppendAttributes:
     """Append attributes; those that exist are replaced with `overwrite` only (clause 5.6.3).
 
-    Its result is a `Report`.
+    A null (of a batch update, clause 5.6.9) takes away what may be overwritten. Its result is a
+    `Report`.
     """
 
     entity_id: str
@@ -143,8 +144,11 @@ class AppendAttributes:
         for attribute, instances in fragment.attrs.items():
             left = False
             for instance in instances:
-                if not self.overwrite and draft.find(attribute, instance.get("datasetId")):
+                dataset = instance.get("datasetId")
+                if not self.overwrite and draft.find(attribute, dataset):
                     left = True
+                elif is_null(instance):
+                    draft.remove(attribute, dataset)
                 else:
                     draft.put(attribute, instance)
             if left:
@@ -193,6 +197,8 @@ class UpdateAttributes:
                 report.not_updated.append((attribute, "it doesn't exist, so it can't be deleted"))
             else:
                 report.updated.append(attribute)
+        if fragment.scope and not before.scope:
+            report.not_updated.append(("scope", "it has none, so there is nothing to replace"))
         return draft.change(
             types=joined(before.types, fragment.types),
             scope=fragment.scope if before.scope else None,

@@ -38,6 +38,11 @@ from conurb.model.parse.values import (
 PROOF: Final = CORE_PREFIX + "ngsildproof"
 """The attribute that seals an entity; the only one with `SEALED_MEMBERS`."""
 
+GEO_NAMES: Final = frozenset(
+    CORE_PREFIX + name for name in ("location", "observationSpace", "operationSpace")
+)
+"""Attributes that the standard defines as geometries (clause 4.7.1)."""
+
 RESERVED: Final = MEMBERS | ENTITY_MEMBERS | {"@id", "@type", "@value"}
 """Words that can't name an attribute (clause 4.5.1)."""
 
@@ -84,7 +89,7 @@ def sort_instances(name: str, instances: list[Instance]) -> list[Instance]:
 def read_bare(rules: Rules, name: str, value: Any) -> Instance:
     """Read a value that stands alone: a geometry is a GeoProperty's, any other a Property's."""
     if value is None or value == NULL:
-        return {"type": "Property", "value": removal(rules, name, "the attribute")}
+        return {"type": "Property", "value": removal(rules, name, "the attribute", value)}
     kind = "GeoProperty" if looks_like_geometry(value) else "Property"
     return {"type": kind, "value": CHECKS[kind]["value"](rules, name, value)}
 
@@ -258,6 +263,8 @@ def read_attributes(rules: Rules, document: dict[str, Any], names: list[str]) ->
             attrs[iri] = [read_members(rules, name, value["type"], value)]
         else:
             attrs[iri] = read_instances(rules, name, value)
+        if iri in GEO_NAMES:
+            check_geo_kind(name, attrs[iri])
     if PROOF in attrs:
         _check_proof("ngsildproof", attrs[PROOF])
     return attrs
@@ -270,3 +277,11 @@ def is_bare(value: Any) -> bool:
         or is_kind(value.get("@type"))
         or any(member in value for member in _KIND_OF)
     )
+
+
+def check_geo_kind(name: str, instances: list[Instance]) -> None:
+    """Check that one of `GEO_NAMES` is a GeoProperty, or removed; raise BadRequestDataError."""
+    for instance in instances:
+        kind = instance.get("type", "GeoProperty")
+        if kind != "GeoProperty" and instance.get(VALUE_MEMBER[kind]) != NULL:
+            refuse(name, f"it is a GeoProperty, not a {kind} (clause 4.7.1)")

@@ -70,7 +70,7 @@ def parse_entity(document: Any, terms: Terms) -> Entity:
     if "scope" in document:
         scope = document["scope"]
         if scope == NULL or scope is None:
-            removal(rules, "scope", "the scope")
+            removal(rules, "scope", "the scope", scope)
         entity.scope = check_scopes(scope)
     if "expiresAt" in document:
         entity.expires_at = parse_us(document["expiresAt"], name="expiresAt")
@@ -80,26 +80,26 @@ def parse_entity(document: Any, terms: Terms) -> Entity:
 def parse_fragment(document: Any, terms: Terms, *, nulls: bool, partial: bool = False) -> Fragment:
     """Read a fragment of an entity, in any of the three forms.
 
-    `nulls` lets the NGSI-LD Null, or JSON null, say what is to be removed; an attribute so marked
+    `nulls` lets the NGSI-LD Null say what is to be removed; an attribute so marked
     satisfies `conurb.model.nulls.is_null`. `partial` lets an attribute leave out its value and
     type, as in a merge. Raises as `parse_entity` does.
     """
     document = plain_document(document, terms)
-    rules = Rules(terms, nulls, partial)
+    rules = Rules(terms, nulls, partial, deep_nulls=nulls and partial)
     names = [key for key in document if key not in _HEAD]
     attrs = read_attributes(rules, document, names)
     scope: tuple[str, ...] | None = None
     if "scope" in document:
         given = document["scope"]
         if given is None or given in (NULL, [NULL]):
-            removal(rules, "scope", "the scope")
+            removal(rules, "scope", "the scope", given)
             scope = ()
         else:
             scope = check_scopes(given)
     expires_at, drops_expiry = None, False
     if "expiresAt" in document:
         if document["expiresAt"] in (None, NULL):
-            removal(rules, "expiresAt", "the time")
+            removal(rules, "expiresAt", "the time", document["expiresAt"])
             drops_expiry = True
         else:
             expires_at = parse_us(document["expiresAt"], name="expiresAt")

@@ -27,10 +27,13 @@ TYPES_MAX: Final = 100
 class Rules:
     """What one reading allows.
 
-    `nulls`: the NGSI-LD Null (and JSON null) may stand where something is to be removed. `partial`:
-    an attribute may leave out its value, and its type, as in a merge or a partial update.
+    `nulls`: the NGSI-LD Null may stand where something is to be removed (JSON null never may,
+    clause 4.5.0); `deep_nulls`: inside of a compound value too, as in a merge (clause 5.5.4).
+    `partial`: an attribute may leave out its value, and its type, as in a merge or a partial
+    update.
     """
 
     terms: Terms
     nulls: bool = False
     partial: bool = False
+    deep_nulls: bool = False

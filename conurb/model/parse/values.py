@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from conurb.errors import BadRequestDataError
-from conurb.model.entity import NULL, PREVIOUS_MEMBER, SYSTEM_MEMBERS, VALUE_MEMBER
+from conurb.model.entity import NULL, SYSTEM_MEMBERS, VALUE_MEMBER
 from conurb.model.geometry import check_geometry
 from conurb.model.names import URI, URI_LENGTH_MAX, is_uri
 from conurb.model.parse.rules import VALUE_DEPTH_MAX, Rules
@@ -26,6 +26,9 @@ UNIT_CODE_LENGTH_MAX: Final = 100
 
 DEFAULT_DATASET: Final = "@none"
 """The datasetId of the default instance, where one must be said (clause 4.5.5)."""
+
+LANG_STRING: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#langString"
+"""The datatype of a text with a language."""
 
 _INTEGER_MIN: Final = -(2**63)
 _INTEGER_MAX: Final = 2**64 - 1
@@ -41,9 +44,9 @@ def refuse(name: str, reason: str) -> NoReturn:
     raise BadRequestDataError(f"{name}: {reason}")
 
 
-def removal(rules: Rules, name: str, member: str) -> str:
-    """Give the NGSI-LD Null where `rules` allow one; else raise."""
-    if rules.nulls:
+def removal(rules: Rules, name: str, member: str, value: Any = NULL) -> str:
+    """Give the NGSI-LD Null where `rules` allow one; else raise, and always for JSON null."""
+    if rules.nulls and value is not None:
         return NULL
     refuse(name, f"{member} can't be null here")
 
@@ -55,7 +58,7 @@ def check_json(rules: Rules, name: str, value: Any, depth: int = 0) -> None:
     """
     kind = value.__class__
     if kind is str:
-        if value == NULL and not rules.nulls:
+        if value == NULL and not (rules.deep_nulls if depth else rules.nulls):
             refuse(name, f"{NULL} can't be a value here")
         if "\0" in value:
             refuse(name, _NUL_REASON)
@@ -88,7 +91,7 @@ def check_value(rules: Rules, name: str, value: Any) -> Any:
     elif kind is bool or (kind is str and value != NULL and "\0" not in value):
         return value
     elif value is None:
-        return removal(rules, name, "value")
+        return removal(rules, name, "value", value)
     elif kind is dict and "@context" in value:
         refuse(name, "a @context inside of an attribute isn't allowed")
     check_json(rules, name, value)
@@ -103,7 +106,7 @@ def check_geo(rules: Rules, name: str, value: Any) -> Any:
         except orjson.JSONDecodeError:
             refuse(name, f"{value!r:.100} is neither a GeoJSON geometry nor one written as text")
     if value == NULL or value is None:
-        return removal(rules, name, "value")
+        return removal(rules, name, "value", value)
     check_geometry(value, name=name)
     return value
 
@@ -116,7 +119,7 @@ def check_object(rules: Rules, name: str, value: Any) -> Any:
         if len(value) <= URI_LENGTH_MAX and _is_uri(value):
             return value
     elif value is None:
-        return removal(rules, name, "object")
+        return removal(rules, name, "object", value)
     elif value.__class__ is list and value and all(is_uri(v) and v != NULL for v in value):
         return value
     refuse(name, f"object: {value!r:.200} is neither a URI nor an array of URIs")
@@ -125,7 +128,7 @@ def check_object(rules: Rules, name: str, value: Any) -> Any:
 def check_language_map(rules: Rules, name: str, value: Any) -> Any:
     """Check a languageMap (clauses 4.5.18, 4.6.5): language tag or @none to text or texts."""
     if value == NULL or value is None:
-        removal(rules, name, "languageMap")
+        removal(rules, name, "languageMap", value)
         return {DEFAULT_DATASET: NULL}
     if value.__class__ is not dict or not value:
         refuse(name, "languageMap is not an object of language tags")
@@ -133,20 +136,18 @@ def check_language_map(rules: Rules, name: str, value: Any) -> Any:
         if tag != "@none" and (not tag or not _LANGUAGE_CHARACTERS.issuperset(tag)):
             refuse(name, f"languageMap: {tag!r:.60} is neither a language tag (RFC 5646) nor @none")
         if text is None or text == NULL:
-            removal(rules, name, f"languageMap {tag}")
+            removal(rules, name, f"languageMap {tag}", text)
         elif not isinstance(text, str) and not _is_texts(text):
             refuse(name, f"languageMap: {tag} is neither a text nor an array of texts")
         else:
             check_json(rules, name, text)
-    if None in value.values():
-        return {tag: NULL if text is None else text for tag, text in value.items()}
     return value
 
 
 def check_vocab(rules: Rules, name: str, value: Any) -> Any:
     """Check a VocabProperty's vocab (clause 4.5.20), and expand it."""
     if value == NULL or value is None:
-        return removal(rules, name, "vocab")
+        return removal(rules, name, "vocab", value)
     if isinstance(value, str):
         return rules.terms.expand_value(value)
     if _is_texts(value) and value:
@@ -157,17 +158,17 @@ def check_vocab(rules: Rules, name: str, value: Any) -> Any:
 def check_raw_json(rules: Rules, name: str, value: Any) -> Any:
     """Check a JsonProperty's json (clause 4.5.24): an object or array, never looked into."""
     if value is None or value == NULL:
-        return removal(rules, name, "json")
+        return removal(rules, name, "json", value)
     if not isinstance(value, dict | list):
         refuse(name, f"json: {value!r:.100} is neither an object nor an array")
-    check_json(Rules(rules.terms, nulls=True), name, value)
+    check_json(Rules(rules.terms, nulls=True, deep_nulls=True), name, value)
     return value
 
 
 def check_value_list(rules: Rules, name: str, value: Any) -> Any:
     """Check a ListProperty's valueList (clause 4.5.21)."""
     if value == NULL or value is None:
-        removal(rules, name, "valueList")
+        removal(rules, name, "valueList", value)
         return [NULL]
     if value.__class__ is not list:
         refuse(name, f"valueList: {value!r:.100} is not an array")
@@ -180,7 +181,7 @@ def check_value_list(rules: Rules, name: str, value: Any) -> Any:
 def check_object_list(rules: Rules, name: str, value: Any) -> Any:
     """Check a ListRelationship's objectList (clause 4.5.22), and give it as plain URIs."""
     if value == NULL or value is None or value in ([NULL], [{"object": NULL}]):
-        removal(rules, name, "objectList")
+        removal(rules, name, "objectList", value)
         return [NULL]
     if value.__class__ is not list:
         refuse(name, f"objectList: {value!r:.100} is not an array")
@@ -199,7 +200,9 @@ def check_time(member: str) -> Check:
 
     def check(rules: Rules, name: str, value: Any) -> Any:
         if value is None or value == NULL:
-            return removal(rules, name, member)
+            return removal(rules, name, member, value)
+        if isinstance(value, str) and not value.endswith("Z"):
+            refuse(name, f"{member}: {value!r:.60} doesn't end in Z; times are UTC (clause 4.6.3)")
         return parse_fixed(value, name=f"{name}: {member}")
 
     return check
@@ -208,7 +211,7 @@ def check_time(member: str) -> Check:
 def check_unit_code(rules: Rules, name: str, value: Any) -> Any:
     """Check a unitCode: a short text, best a UN/CEFACT common code (`conurb.model.units`)."""
     if value is None or value == NULL:
-        return removal(rules, name, "unitCode")
+        return removal(rules, name, "unitCode", value)
     if isinstance(value, str) and 0 < len(value) <= UNIT_CODE_LENGTH_MAX:
         return value
     refuse(name, f"unitCode: {value!r:.100} is not a UN/CEFACT common code such as MTK")
@@ -228,7 +231,7 @@ def check_words(member: str) -> Check:
 
     def check(rules: Rules, name: str, value: Any) -> Any:
         if value is None or value == NULL:
-            return removal(rules, name, member)
+            return removal(rules, name, member, value)
         if isinstance(value, str) and value:
             return rules.terms.expand_value(value)
         if _is_texts(value) and value:
@@ -236,6 +239,13 @@ def check_words(member: str) -> Check:
         refuse(name, f"{member}: {value!r:.100} is neither a name nor an array of names")
 
     return check
+
+
+def check_lang_string(rules: Rules, name: str, value: Any) -> Any:
+    """Check the valueType of a LanguageProperty: langString, and nothing else (clause 5.2.32)."""
+    if value in ("langString", LANG_STRING):
+        return LANG_STRING
+    refuse(name, f"valueType: {value!r:.100} is not langString, as it must be of a languageMap")
 
 
 def check_sealed_id(rules: Rules, name: str, value: Any) -> Any:
@@ -273,6 +283,7 @@ _OWN: Final[dict[str, dict[str, Check]]] = {
     "Property": {"unitCode": check_unit_code, "valueType": check_words("valueType")},
     "GeoProperty": {"unitCode": check_unit_code, "valueType": check_words("valueType")},
     "Relationship": {"objectType": check_words("objectType"), "entity": leave_out},
+    "LanguageProperty": {"valueType": check_lang_string},
     "ListProperty": {"unitCode": check_unit_code, "valueType": check_words("valueType")},
     "ListRelationship": {"objectType": check_words("objectType"), "entityList": leave_out},
 }
@@ -280,7 +291,6 @@ _OWN: Final[dict[str, dict[str, Check]]] = {
 CHECKS: Final[dict[str | None, dict[str, Check]]] = {
     kind: {
         VALUE_MEMBER[kind]: check,
-        PREVIOUS_MEMBER[kind]: leave_out,
         **_EVERYWHERE,
         **_OWN.get(kind, {}),
     }

@@ -21,6 +21,7 @@ from conurb.model.time import US_PER_S, fixed
 
 TERMS = core_terms()
 T0, T1 = 1_000 * US_PER_S, 2_000 * US_PER_S
+TWO = [{"value": 5}, {"value": 7, "datasetId": "urn:d:1"}]
 ID = "urn:ngsi-ld:Vehicle:1"
 SPEED, COLOR = TERMS.expand("speed"), TERMS.expand("color")
 
@@ -61,10 +62,17 @@ def test_a_partial_update_deletes_members_and_sub_attributes_by_null() -> None:
     assert COLOR not in instance
 
 
-@pytest.mark.parametrize("patch", [{"type": "Relationship", "object": "urn:x:1"}, {"value": NULL}])
-def test_a_partial_update_changes_neither_kind_nor_existence(patch: Any) -> None:
+def test_a_partial_update_does_not_change_the_kind() -> None:
     with pytest.raises(BadRequestDataError, match="partial update"):
-        updated(stored(speed=5), patch)
+        updated(stored(speed=5), {"type": "Relationship", "object": "urn:x:1"})
+
+
+def test_a_partial_update_deletes_the_instance_by_null() -> None:
+    before = stored(speed=TWO)
+    patch = parse_attribute({"value": NULL}, TERMS, nulls=True, partial=True)
+    change = PartialUpdateAttribute(ID, SPEED, tuple(patch)).apply(before, T1, ())
+    assert change.after is not None
+    assert [one["value"] for one in change.after.attrs[SPEED]] == [7]
 
 
 def test_a_partial_update_needs_the_instance_that_it_names() -> None:
@@ -84,9 +92,6 @@ def test_replacing_an_attribute_keeps_its_creation_alone() -> None:
 def test_replacing_an_attribute_that_is_not_there_is_refused() -> None:
     with pytest.raises(NotFoundError, match="default instance"):
         ReplaceAttribute(ID, COLOR, ({"type": "Property", "value": 6},)).apply(stored(), T1, ())
-
-
-TWO = [{"value": 5}, {"value": 7, "datasetId": "urn:d:1"}]
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,7 @@ def test_update_gives_a_scope_only_to_an_entity_that_has_one() -> None:
     )
     assert without.after is not None
     assert without.after.scope == ()
+    assert [name for name, _ in without.result.not_updated] == ["scope"]
     assert with_scope.after is not None
     assert with_scope.after.scope == ("/b",)
 
