@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import Any, Final
 
 import apsw
 import orjson
 
 from conurb.access.caller import admits
-from conurb.errors import UnavailableError
+from conurb.errors import BadRequestDataError, UnavailableError
 from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity
-from conurb.model.query.tree import Query, Restriction
+from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import (
+    AttributeInfo,
     Document,
+    EvolutionPage,
     Outcome,
     Page,
     Position,
     Record,
+    TypeInfo,
 )
 from conurb.store.group import GroupCommit, Request, Result
-from conurb.store.sqlite import schema
+from conurb.store.sqlite import discover, functions, schema, transfer
+from conurb.store.sqlite.check import check
 from conurb.store.sqlite.connections import Connections
+from conurb.store.sqlite.evolution import select_evolutions
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
 from conurb.store.sqlite.select import select_page
 from conurb.store.sqlite.write import Writer, changes_of, last_seq, last_stamp
+
+TRANSFER_ROWS: Final = 2_000
+"""Rows that go from thread to thread at once in an export or a restore."""
+
+INDEXES_MAX: Final = 64
+"""Attributes indexed on their own accord; each index costs something on every write."""
+
+_log = logging.getLogger(__name__)
 
 _FIND = f"SELECT {ENTITY_COLUMNS} FROM entity WHERE id = ? AND doc IS NOT NULL"
 _FIND_MANY = (
@@ -48,6 +65,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._seq = 0
         self._waiters: set[asyncio.Future[None]] = set()
+        self._indexing: dict[str, asyncio.Task[None]] = {}
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────
 
@@ -71,6 +89,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of everything."""
+        await asyncio.gather(*self._indexing.values(), return_exceptions=True)
         await self._group.close()
         if self._writer is not None:
             await self._connections.in_writer(self._writer.connection.close)
@@ -173,9 +192,60 @@ class SqliteStore:
                 known_at_us=known_at_us,
             )
         )
+        for attribute in selected.unindexed:
+            self._index_soon(attribute)
         return selected.page
 
+    async def list_types(self, restriction: Restriction = Restriction()) -> list[TypeInfo]:
+        """List the types of current entities, by IRI."""
+        now = self._clock()
+        return await self._connections.read(
+            lambda connection: discover.list_types(connection, self._terms, restriction, now_us=now)
+        )
+
+    async def list_attributes(
+        self, restriction: Restriction = Restriction()
+    ) -> list[AttributeInfo]:
+        """List the attributes of current entities, by IRI."""
+        now = self._clock()
+        return await self._connections.read(
+            lambda connection: discover.list_attributes(
+                connection, self._terms, restriction, now_us=now
+            )
+        )
+
+    # ── indexes ───────────────────────────────────────────────────────────────────────────────
+
+    async def ensure_index(self, attribute: str) -> None:
+        """Create the expression index for an attribute that is queried, unless it is there."""
+
+        def work() -> None:
+            writer = self._open_writer()
+            writer.transaction(lambda: writer.create_index(attribute))
+
+        await self._group.exclusive(lambda: self._connections.in_writer(work))
+
+    def _index_soon(self, attribute: str) -> None:
+        """Index an attribute that a query has compared; the next one is served by it."""
+        if attribute in self._indexing or len(self._indexing) >= INDEXES_MAX:
+            return
+        task = asyncio.get_running_loop().create_task(self._index_quietly(attribute))
+        self._indexing[attribute] = task
+
+    async def _index_quietly(self, attribute: str) -> None:
+        try:
+            await self.ensure_index(attribute)
+        except UnavailableError as error:
+            _log.info("no index for %s: %s", attribute, error)
+
     # ── history ───────────────────────────────────────────────────────────────────────────────
+
+    async def evolution(self, query: TemporalQuery) -> EvolutionPage:
+        """Query history, aggregated in the engine when `query.aggregation` is given."""
+        now = self._clock()
+        return await self._connections.read(
+            lambda connection: select_evolutions(connection, self._terms, query, now_us=now)
+        )
 
     async def history(self, entity_id: str, attributes: Sequence[str]) -> list[HistoryInstance]:
         """Give every history instance of an object's attributes, superseded ones included."""
@@ -288,3 +358,77 @@ class SqliteStore:
         """Delete a document; whether there was one."""
         result = await self._group.submit(Request(delete=(kind, document_id)))
         return result.deleted
+
+    # ── the whole of it ───────────────────────────────────────────────────────────────────────
+
+    async def export(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Stream everything as engine-neutral rows, from one consistent view."""
+        connection = self._connections.connect(write=False)
+        try:
+            connection.execute("BEGIN")
+            rows = transfer.export_rows(connection, Terms())
+            while chunk := await asyncio.to_thread(_next_rows, rows):
+                for row in chunk:
+                    yield row
+        finally:
+            connection.close()
+
+    async def restore(self, rows: AsyncIterator[Mapping[str, Any]]) -> None:
+        """Take in what `export` gave, into an empty store; all or nothing."""
+        await self._group.exclusive(lambda: self._restore(rows))
+
+    async def _restore(self, rows: AsyncIterator[Mapping[str, Any]]) -> None:
+        in_writer = self._connections.in_writer
+        writer = await in_writer(self._open_writer)
+        await in_writer(writer.begin)
+        try:
+            restorer = await in_writer(lambda: transfer.Restorer(writer))
+            chunk: list[Mapping[str, Any]] = []
+            async for row in rows:
+                chunk.append(row)
+                if len(chunk) >= TRANSFER_ROWS:
+                    taken, chunk = chunk, []
+                    await in_writer(partial(restorer.take, taken))
+            await in_writer(partial(restorer.take, chunk))
+            await in_writer(writer.end)
+        except (KeyError, TypeError, ValueError) as error:
+            await in_writer(writer.undo)
+            raise BadRequestDataError(f"restore: a row isn't as exported: {error!r}") from error
+        except BaseException:
+            await in_writer(writer.undo)
+            raise
+        self._seq = await in_writer(writer.last_seq)
+        await in_writer(self._restamp)
+        self._wake()
+
+    def _restamp(self) -> None:
+        if self._writer is not None:
+            self._writer.stamps = Stamps(self._clock, last_stamp(self._writer.connection))
+
+    async def backup(self, path: Path) -> None:
+        """Copy everything into one file, while the store is in use."""
+        connection = self._connections.connect(write=False)
+        try:
+            await asyncio.to_thread(transfer.backup, connection, path)
+        except apsw.Error as error:
+            raise UnavailableError(f"backup to {path}: {error}") from error
+        finally:
+            connection.close()
+
+    async def check(self) -> list[str]:
+        """Check that state, history, journal and indexes agree; give what doesn't."""
+
+        def work() -> list[str]:
+            connection = self._connections.connect(write=False)
+            try:
+                functions.register(connection)
+                connection.execute("BEGIN")
+                return check(connection, Terms())
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(work)
+
+
+def _next_rows(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
+    return list(islice(rows, TRANSFER_ROWS))

@@ -14,8 +14,8 @@ import apsw
 import orjson
 
 from conurb.model.geometry import distance_m, from_wkb, from_wkt, to_shapely
-from conurb.model.query.match import has_scope
 from conurb.model.query.automaton import search
+from conurb.model.query.match import has_scope
 from conurb.model.query.ranking import collation_key
 from conurb.model.query.tree import ScopeIs
 

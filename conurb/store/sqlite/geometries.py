@@ -49,6 +49,12 @@ def replace(
         connection.execute("DELETE FROM geo WHERE gid = ?", (base + number,))
 
 
+def expected_rows(eid: int, entity: Entity, term: Callable[[str], int]) -> list[tuple[Any, ...]]:
+    """Give the rows that an entity has in the R*Tree."""
+    base = eid * GEO_PER_ENTITY_MAX
+    return [_row(base + n, eid, place, term) for n, place in enumerate(_places(entity))]
+
+
 def _row(gid: int, eid: int, place: Place, term: Callable[[str], int]) -> tuple[Any, ...]:
     attribute, geometry = place
     west, south, east, north = bounds(geometry)

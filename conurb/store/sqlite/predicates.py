@@ -181,10 +181,23 @@ class Predicates:
         """Compare the regular value at once, and unfold the document of what is irregular."""
         value = source.value(attribute)
         if value is None:
-            return self._compare_targets(source, compare)
+            return self._compare_instances(source, attribute, compare)
         if value == "NULL":
             return "0"
         return f"({self.regular(value, compare)} OR {self.irregular(source, value, compare)})"
+
+    def _compare_instances(self, source: Source, attribute: str, compare: Compare) -> str:
+        """Compare instance by instance, each by its regular value where it has one."""
+        nodes = source.nodes(attribute)
+        if nodes is None:
+            return "0"
+        if nodes.value is None:
+            return self._compare_targets(source, compare)
+        marker = self.parameters.add(IRREGULAR)
+        regular = self.regular(nodes.value, compare)
+        target = self._value_target(Nodes((), (), nodes.body), ())
+        general = self._holds(target, compare)
+        return _exists(nodes, f"({regular} OR ({nodes.value} = {marker} AND {general}))")
 
     def regular(self, value: str, compare: Compare) -> str:
         """Compare a regular value."""
@@ -197,8 +210,9 @@ class Predicates:
 
     def _compare_targets(self, source: Source, compare: Compare) -> str:
         target = self.target(source, compare.path)
-        if target is None:
-            return "0"
+        return "0" if target is None else self._holds(target, compare)
+
+    def _holds(self, target: Target, compare: Compare) -> str:
         if target.time is not None:
             return _exists(target.nodes, time_predicate(target.time, compare, self.parameters))
         assert target.alternatives is not None  # noqa: S101 - one of the two is given

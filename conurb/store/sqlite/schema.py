@@ -50,6 +50,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         doc TEXT
     );
     CREATE INDEX entity_type ON entity (type, id) WHERE type IS NOT NULL;
+    CREATE INDEX entity_deleted ON entity (id) WHERE type IS NULL;
     CREATE INDEX entity_due ON entity (due) WHERE due IS NOT NULL;
     CREATE TABLE multitype (
         type INTEGER NOT NULL, eid INTEGER NOT NULL, PRIMARY KEY (type, eid)

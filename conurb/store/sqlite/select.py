@@ -20,6 +20,7 @@ from conurb.model.query.tree import (
     Compare,
     Condition,
     Query,
+    Restriction,
     TypeAll,
     TypeAny,
     TypeIs,
@@ -31,7 +32,7 @@ from conurb.store.sqlite.comparison import ORDERED
 from conurb.store.sqlite.order import order_terms
 from conurb.store.sqlite.predicates import Predicates, conjunction
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of, texts
-from conurb.store.sqlite.sources import AsOf, Current, Parameters, Reach
+from conurb.store.sqlite.sources import AsOf, Current, Parameters, Reach, Source
 
 ARMS_MAX: Final = 12
 """More arms than this are one arm with a general predicate."""
@@ -171,8 +172,8 @@ class _CurrentSelect(_Select):
         driver, rest = self._driver()
         selection = selector.types if selector is not None else None
         types = self._type_arms(selection, driven=driver is not None)
-        common = self.common(rest, selectors=selector is not None and types == ["1"])
-        if types != ["1"] and selector is not None and selector.id_pattern is not None:
+        common = self.common(rest, selectors=False)
+        if selector is not None and selector.id_pattern is not None:
             pattern = self.parameters.add(selector.id_pattern)
             common = conjunction([common, f"conurb_matches({pattern}, e.id)"])
         values = self._value_arms(driver)
@@ -220,29 +221,13 @@ class _CurrentSelect(_Select):
         ]
 
     def _type_arms(self, selection: TypeSelection | None, *, driven: bool) -> list[str]:
-        """Give predicates on `type`, disjoint, each an equality where that is possible."""
-        if self.query.restriction.types is not None:
-            seen = TypeAny(tuple(TypeIs(iri) for iri in self.query.restriction.types))
-            selection = seen if selection is None else TypeAll((selection, seen))
-        if selection is None:
+        """Give predicates on `type`; when an index on a value leads, every type is named."""
+        restricted = self.query.restriction.types is not None
+        if selection is None and not restricted:
             return [self._any_type()] if driven else ["1"]
-        named = _types_named(selection)
-        single = [iri for iri in named if has_types(selection, (iri,))]
-        arms = [f"e.type = {term}" for iri in single if (term := self.reach.term(iri)) is not None]
-        terms = [term for iri in named if (term := self.reach.term(iri)) is not None]
-        if terms and self._any_of_several(terms):
-            arms.append(f"(e.type = 0 AND {self.predicates.types(self.source, selection)})")
-        if len(arms) > ARMS_MAX:
-            return ["1"]
-        return arms or ["0"]
-
-    def _any_of_several(self, terms: list[int]) -> bool:
-        """Whether some entity with several types has one of these."""
-        found = self.reach.connection.execute(
-            "SELECT 1 FROM multitype WHERE type IN (SELECT value FROM json_each(?)) LIMIT 1",
-            (orjson.dumps(terms).decode(),),
-        ).get
-        return found is not None
+        return type_arms(
+            self.reach, self.source, self.predicates, selection, self.query.restriction
+        )
 
     def _any_type(self) -> str:
         """Name every type there is, for the index begins with the type."""
@@ -296,6 +281,38 @@ class _AsOfSelect(_Select):
             for instances in entity.attrs.values():
                 if len(instances) > 1:
                     instances.sort(key=_by_dataset)
+
+
+def type_arms(
+    reach: Reach,
+    source: Source,
+    predicates: Predicates,
+    selection: TypeSelection | None,
+    restriction: Restriction,
+) -> list[str]:
+    """Give predicates on the `type` of row `e`: disjoint, each an equality where it can be."""
+    if restriction.types is not None:
+        seen = TypeAny(tuple(TypeIs(iri) for iri in restriction.types))
+        selection = seen if selection is None else TypeAll((selection, seen))
+    if selection is None:
+        return ["1"]
+    named = _types_named(selection)
+    terms = {iri: term for iri in named if (term := reach.term(iri)) is not None}
+    arms = [f"e.type = {term}" for iri, term in terms.items() if has_types(selection, (iri,))]
+    if terms and _any_of_several(reach, list(terms.values())):
+        arms.append(f"(e.type = 0 AND {predicates.types(source, selection)})")
+    if len(arms) > ARMS_MAX:
+        return [predicates.types(source, selection)]
+    return arms or ["0"]
+
+
+def _any_of_several(reach: Reach, terms: list[int]) -> bool:
+    """Whether some entity with several types has one of these."""
+    found = reach.connection.execute(
+        "SELECT 1 FROM multitype WHERE type IN (SELECT value FROM json_each(?)) LIMIT 1",
+        (orjson.dumps(terms).decode(),),
+    ).get
+    return found is not None
 
 
 def _by_dataset(instance: dict[str, Any]) -> str:

@@ -14,9 +14,10 @@ Numbers come before texts in SQLite's order, and marks before every other text.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
-from conurb.model.entity import Instance
+from conurb.model.entity import Entity, Instance
 
 IRREGULAR: Final = "\x01*"
 TRUE: Final = "\x01t"
@@ -43,6 +44,14 @@ def regular(instance: Instance) -> str | int | float:
             return LINK + target
         return IRREGULAR
     return _scalar(instance.get(member))
+
+
+def flat(entity: Entity, term: Callable[[str], int]) -> dict[str, str | int | float]:
+    """Give the comparable values of an entity, by the short names of its attributes."""
+    return {
+        f"a{term(attribute)}": regular(instances[0]) if len(instances) == 1 else IRREGULAR
+        for attribute, instances in entity.attrs.items()
+    }
 
 
 def _scalar(value: Any) -> str | int | float:

@@ -7,7 +7,7 @@ statement, lets the ledger decide, and writes table by table with prepared state
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import orjson
@@ -28,7 +28,7 @@ from conurb.store.sqlite.rows import (
     entity_of,
     journal_head,
 )
-from conurb.store.sqlite.values import IRREGULAR, regular
+from conurb.store.sqlite.values import IRREGULAR, flat, regular
 
 _INSERT_ENTITY = """
 INSERT INTO entity (type, types, scope, created, modified, expires, due, born, flat, doc, eid, id)
@@ -55,35 +55,61 @@ SELECT eid, born, id, types, scope, created, modified, expires, doc
 FROM entity WHERE id IN (SELECT value FROM json_each(?))"""
 
 
+T = TypeVar("T")
+
+
 class Writer:
     """Owns the connection that writes. Every method runs in the writer thread."""
 
     def __init__(self, connection: apsw.Connection, stamps: Stamps, terms: Terms) -> None:
         self.connection = connection
-        self._stamps = stamps
+        self.stamps = stamps
         self._terms = terms
         self._eids: dict[str, int] = {}
         self._before: dict[str, Entity | None] = {}
         self._last_eid: int = connection.execute("SELECT max(eid) FROM entity").get or 0
         self._last_term: int = connection.execute("SELECT max(id) FROM term").get or 0
 
-    def transaction(self, work: Callable[[], Any]) -> Any:
-        """Run work in one transaction; undo everything when it raises."""
+    def begin(self) -> None:
+        """Begin a transaction."""
         self.connection.execute("BEGIN IMMEDIATE")
+
+    def end(self) -> None:
+        """Make the transaction durable."""
+        self.connection.execute("COMMIT")
+
+    def undo(self) -> None:
+        """Undo the transaction, and forget what it knew."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        self._undone()
+
+    def transaction(self, work: Callable[[], T]) -> T:
+        """Run work in one transaction; undo everything when it raises."""
+        self.begin()
         try:
             outcome = work()
-            self.connection.execute("COMMIT")
+            self.end()
         except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            self._undone()
+            self.undo()
             raise
         return outcome
 
+    def create_index(self, attribute: str) -> None:
+        """Create the index for the comparable values of an attribute, unless it is there.
+
+        Type and value lead; id and expiry make it cover a query up to the page's documents.
+        """
+        term = self.term(attribute)
+        self.connection.execute("INSERT OR IGNORE INTO indexed (attr) VALUES (?)", (term,))
+        self.connection.execute(
+            f"CREATE INDEX IF NOT EXISTS entity_value_{term} "
+            f"ON entity (type, flat ->> '$.a{term}', id, expires) WHERE type IS NOT NULL"
+        )
+
     def commit(self, requests: Sequence[Request]) -> list[Result]:
         """Write the requests of one group in order; durable on return."""
-        results: list[Result] = self.transaction(lambda: self._write_group(requests))
-        return results
+        return self.transaction(lambda: self._write_group(requests))
 
     def last_seq(self) -> int:
         """Give the number of the last journal entry."""
@@ -95,7 +121,7 @@ class Writer:
         self._last_term = self.connection.execute("SELECT max(id) FROM term").get or 0
 
     def _write_group(self, requests: Sequence[Request]) -> list[Result]:
-        ledger = Ledger(self._stamps)
+        ledger = Ledger(self.stamps)
         self._load(ledger, {o.entity_id for request in requests for o in request.operations})
         results = []
         for request in requests:
@@ -191,7 +217,7 @@ class Writer:
             self._erase(entity_id)
         self._write_state(rows)
         self._supersede(rows)
-        self.connection.executemany(_INSERT_HISTORY, map(self._history_row, rows.history))
+        self.insert_history(rows.history)
         self.connection.executemany(_INSERT_JOURNAL, map(_journal_row, rows.journal))
 
     def _facts(self, needs: Needs) -> tuple[set[Key], dict[tuple[str, int], Instance]]:
@@ -266,14 +292,21 @@ class Writer:
             )
         geometries.replace(connection, eid, before, after, self.term)
 
+    def insert_history(self, rows: Sequence[Row]) -> None:
+        """Insert rows of history."""
+        self.connection.executemany(_INSERT_HISTORY, map(self._history_row, rows))
+
+    def restore_state(self, entity_id: str, held: Held) -> None:
+        """Insert the state of an object that isn't there yet."""
+        self._last_eid += 1
+        eid = self._eids[entity_id] = self._last_eid
+        self._write_satellites(eid, None, held.entity)
+        self.connection.execute(_INSERT_ENTITY, (*self._state_row(held), eid, entity_id))
+
     def _state_row(self, held: Held) -> tuple[Any, ...]:
         entity = held.entity
         if entity is None:
             return (None,) * 7 + (held.born_us, None, None)
-        flat = {
-            f"a{self.term(attribute)}": regular(instances[0]) if len(instances) == 1 else IRREGULAR
-            for attribute, instances in entity.attrs.items()
-        }
         return (
             self.term(entity.types[0]) if len(entity.types) == 1 else 0,
             orjson.dumps(entity.types).decode(),
@@ -283,7 +316,7 @@ class Writer:
             entity.expires_at,
             next_expiry(entity),
             held.born_us,
-            orjson.dumps(flat).decode(),
+            orjson.dumps(flat(entity, self.term)).decode(),
             orjson.dumps(entity.attrs).decode(),
         )
 

@@ -1,0 +1,265 @@
+"""Temporal queries: which objects answer, and their instances in the window.
+
+Objects are chosen by one statement, as a page of current state is; a deleted object answers with
+what its last head said. Their instances are then read series by series, a series being one
+(object, attribute, datasetId), which is how history is clustered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+import apsw
+
+from conurb.model.evolution import Evolution
+from conurb.model.query.tree import Query, TemporalQuery
+from conurb.store.contract import EvolutionPage
+from conurb.store.sqlite import geography
+from conurb.store.sqlite.aggregate import Aggregator
+from conurb.store.sqlite.predicates import Predicates, conjunction
+from conurb.store.sqlite.rows import HEAD_TERM, HISTORY_COLUMNS, Terms, texts
+from conurb.store.sqlite.select import type_arms
+from conurb.store.sqlite.sources import Current, Parameters, Reach
+from conurb.store.sqlite.windows import DEFAULT_DATASET, InWindow, Window, deleted_row
+
+_HEAD: Final = "e.eid, e.id, e.types, e.scope, e.created, e.modified"
+
+Series = tuple[int, int, int]
+"""(eid, attribute's term, dataset's term)."""
+
+
+def select_evolutions(
+    connection: apsw.Connection, terms: Terms, query: TemporalQuery, *, now_us: int
+) -> EvolutionPage:
+    """Answer a temporal query."""
+    reach = Reach(connection, terms, Parameters(), now_us)
+    return _EvolutionSelect(reach, query).run()
+
+
+class _EvolutionSelect:
+    def __init__(self, reach: Reach, temporal: TemporalQuery) -> None:
+        self.reach = reach
+        self.temporal = temporal
+        self.query: Query = temporal.query
+        self.parameters = reach.parameters
+        strict = temporal.aggregation is not None or temporal.last_n is not None
+        self.window = Window(temporal.window, strict)
+        self.source = InWindow(reach, self.window)
+        self.predicates = Predicates(reach, self.query.restriction)
+        self.attrs = self._numbers(temporal.attributes)
+        self.datasets = self._dataset_numbers()
+
+    def _numbers(self, attributes: tuple[str, ...]) -> list[int] | None:
+        if not attributes:
+            return None
+        found = (self.reach.term(iri) for iri in attributes)
+        return [number for number in found if number is not None]
+
+    def _dataset_numbers(self) -> list[int] | None:
+        if not self.query.datasets:
+            return None
+        found = (
+            0 if dataset == DEFAULT_DATASET else self.reach.term(dataset)
+            for dataset in self.query.datasets
+        )
+        return [number for number in found if number is not None]
+
+    def execute(self, statement: str, **more: Any) -> apsw.Cursor:
+        """Run a statement with the query's parameters and some more."""
+        return self.reach.connection.execute(statement, {**self.parameters.values, **more})
+
+    # ── which objects ─────────────────────────────────────────────────────────────────────────
+
+    def run(self) -> EvolutionPage:
+        """Run the statements."""
+        arms = self._arms()
+        page = EvolutionPage([])
+        if self.query.count:
+            counts = " UNION ALL ".join(
+                f"SELECT count(*) AS c FROM {table} WHERE {where}" for table, where in arms
+            )
+            page.total = int(self.execute(f"SELECT sum(c) FROM ({counts})").get)
+        if self.query.limit > 0:
+            rows = self._rows(arms)
+            page.more = len(rows) > self.query.limit
+            evolutions = dict(self._evolution(*row) for row in rows[: self.query.limit])
+            page.evolutions = list(evolutions.values())
+            self._fill(page, evolutions)
+        return page
+
+    def _arms(self) -> list[tuple[str, str]]:
+        query = self.query
+        common = self._common()
+        general = [self.predicates.selector(self.source, s) for s in query.selectors]
+        selected = "1" if not general or "1" in general else f"({' OR '.join(general)})"
+        deleted = conjunction([selected, common])
+        arms = [(deleted_row("e"), deleted)]
+        if len(query.selectors) == 1 and not query.selectors[0].ids:
+            selector = replace(query.selectors[0], types=None)
+            rest = self.predicates.selector(self.source, selector)
+            alive = Current(self.reach)
+            kinds = type_arms(
+                self.reach, alive, self.predicates, query.selectors[0].types, query.restriction
+            )
+            arms += [
+                ("entity e", conjunction(["e.type IS NOT NULL", kind, rest, common]))
+                for kind in kinds
+            ]
+        else:
+            arms.append(("entity e", conjunction(["e.type IS NOT NULL", selected, common])))
+        return arms
+
+    def _common(self) -> str:
+        query, source, predicates = self.query, self.source, self.predicates
+        parts = [self._has_instances()]
+        if query.attributes:
+            parts.append(f"({' OR '.join(source.exists(name) for name in query.attributes)})")
+        if query.condition is not None:
+            parts.append(predicates.condition(source, query.condition))
+        if query.geo is not None:
+            parts.append(self._geo())
+        if query.scope is not None:
+            parts.append(predicates.scope(source, query.scope))
+        parts.append(predicates.restriction(source))
+        return conjunction(parts)
+
+    def _geo(self) -> str:
+        geo = self.query.geo
+        nodes = self.source.nodes(geo.attribute) if geo is not None else None
+        if geo is None or nodes is None:
+            return "0"
+        fits = geography.instance_predicate(nodes.body, geo, self.parameters)
+        return (
+            f"EXISTS (SELECT 1 FROM {nodes.tables[0]} WHERE {' AND '.join((*nodes.where, fits))})"
+        )
+
+    def _has_instances(self) -> str:
+        """Give the predicate that there is something to give: an instance in the window."""
+        parts = ["w.eid = e.eid", self._which("w"), self.window.where("w", self.parameters)]
+        return f"EXISTS (SELECT 1 FROM history w WHERE {' AND '.join(parts)})"
+
+    def _which(self, name: str) -> str:
+        """Give the predicate on attribute and datasetId of a row that is to be given."""
+        parts = [f"{name}.attr <> {HEAD_TERM}"]
+        if self.attrs is not None:
+            parts = [f"{name}.attr IN ({', '.join(map(str, self.attrs)) or 'NULL'})"]
+        if self.datasets is not None:
+            parts.append(f"{name}.dataset IN ({', '.join(map(str, self.datasets)) or 'NULL'})")
+        return " AND ".join(parts)
+
+    def _rows(self, arms: list[tuple[str, str]]) -> list[tuple[Any, ...]]:
+        limit = self.parameters.add(self.query.limit + 1)
+        offset = self.parameters.add(self.query.offset)
+        direction = " DESC" if self.query.order and self.query.order[0].descending else ""
+        selects = " UNION ALL ".join(
+            f"SELECT {_HEAD}, e.type IS NULL FROM {table} WHERE {where}" for table, where in arms
+        )
+        return list(self.execute(f"{selects} ORDER BY 2{direction} LIMIT {limit} OFFSET {offset}"))
+
+    def _evolution(
+        self,
+        eid: int,
+        entity_id: str,
+        types: str | None,
+        scope: str | None,
+        created: int,
+        modified: int,
+        _: Any,
+    ) -> tuple[int, Evolution]:
+        deleted = self.reach.connection.execute(
+            "SELECT CASE WHEN body IS NULL THEN at END FROM history WHERE eid = ? AND attr = ? "
+            "AND dataset = 0 AND superseded IS NULL ORDER BY at DESC LIMIT 1",
+            (eid, HEAD_TERM),
+        ).get
+        return eid, Evolution(
+            entity_id, texts(types), texts(scope), created, modified, deleted_us=deleted
+        )
+
+    # ── their instances ───────────────────────────────────────────────────────────────────────
+
+    def _fill(self, page: EvolutionPage, evolutions: dict[int, Evolution]) -> None:
+        series = [one for eid in evolutions for one in self._series(eid)]
+        if self.temporal.aggregation is not None:
+            aggregator = Aggregator(self.reach, self.temporal, self.window)
+            for eid, group in _by_eid(series).items():
+                aggregator.fill(evolutions[eid], group)
+            return
+        limit = self.temporal.instance_limit
+        rows = self._instances(series, limit)
+        if sum(map(len, rows.values())) > limit:
+            rows = self._cut(rows, page)
+        for (eid, attr), found in rows.items():
+            iri = self.reach.terms.iri(self.reach.connection, attr)
+            instances = self.reach.terms.history_of(self.reach.connection, (r[1:] for r in found))
+            evolutions[eid].instances[iri] = instances
+
+    def _series(self, eid: int) -> list[Series]:
+        """Walk the series of an object by seeks, not by reading its history."""
+        found: list[Series] = []
+        attr, dataset = HEAD_TERM, -1
+        while True:
+            row = self.reach.connection.execute(
+                "SELECT attr, dataset FROM history WHERE eid = ? AND (attr, dataset) > (?, ?) "
+                "ORDER BY attr, dataset LIMIT 1",
+                (eid, attr, dataset),
+            ).fetchone()
+            if row is None:
+                return found
+            attr, dataset = row
+            wanted = attr != HEAD_TERM and (self.attrs is None or attr in self.attrs)
+            if wanted and (self.datasets is None or dataset in self.datasets):
+                found.append((eid, attr, dataset))
+
+    def _instances(
+        self, series: list[Series], limit: int
+    ) -> dict[tuple[int, int], list[tuple[Any, ...]]]:
+        """Read the instances per (object, attribute), in order; stop when there are too many."""
+        last_n = self.temporal.last_n
+        time = self.window.time("h")
+        columns = ", ".join(f"h.{name}" for name in HISTORY_COLUMNS.split(", "))
+        direction = "" if last_n is None else " DESC"
+        most = limit + 1 if last_n is None else min(last_n, limit + 1)
+        statement = (
+            f"SELECT {time} AS t, {columns} FROM history h "
+            "WHERE h.eid = :eid AND h.attr = :attr AND h.dataset = :dataset "
+            f"AND {self.window.where('h', self.parameters)} "
+            f"ORDER BY t{direction}, h.number{direction} LIMIT :most"
+        )
+        rows: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
+        for eid, attr, dataset in series:
+            found = self.execute(statement, eid=eid, attr=attr, dataset=dataset, most=most)
+            rows.setdefault((eid, attr), []).extend(found)
+        for key, found_rows in rows.items():
+            found_rows.sort(key=_time_and_number, reverse=last_n is not None)
+            rows[key] = found_rows[:last_n]
+        return {key: found_rows for key, found_rows in rows.items() if found_rows}
+
+    def _cut(
+        self, rows: dict[tuple[int, int], list[tuple[Any, ...]]], page: EvolutionPage
+    ) -> dict[tuple[int, int], list[tuple[Any, ...]]]:
+        """Keep what comes first in time, across objects: up to `truncated_at_us`."""
+        latest_first = self.temporal.last_n is not None
+        times = sorted((r[0] for found in rows.values() for r in found), reverse=latest_first)
+        last = times[self.temporal.instance_limit - 1]
+        after = times[self.temporal.instance_limit]
+        if last == after:  # a time isn't given by halves, unless there is no other
+            whole = [t for t in times[: self.temporal.instance_limit] if t != last]
+            last = whole[-1] if whole else last
+        page.truncated_at_us = last
+        kept = {
+            key: [r for r in found if (r[0] >= last if latest_first else r[0] <= last)]
+            for key, found in rows.items()
+        }
+        return {key: found for key, found in kept.items() if found}
+
+
+def _time_and_number(row: tuple[Any, ...]) -> tuple[int, int]:
+    return row[0], row[6]
+
+
+def _by_eid(series: list[Series]) -> dict[int, list[Series]]:
+    groups: dict[int, list[Series]] = {}
+    for one in series:
+        groups.setdefault(one[0], []).append(one)
+    return groups
