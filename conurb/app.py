@@ -18,8 +18,9 @@ from conurb.http.app import build_app
 from conurb.http.auth import TokenBook
 from conurb.model.time import Clock, system_clock
 from conurb.node.bounds import Bounds
+from conurb.node.catalogue import read_catalogue
 from conurb.node.context_fetch import HttpFetch
-from conurb.node.contexts import Contexts, read_catalogue
+from conurb.node.contexts import Contexts
 from conurb.node.delivery import Delivery
 from conurb.node.host import Host
 from conurb.node.node import Node

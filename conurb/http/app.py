@@ -28,6 +28,7 @@ MODULES: Final = (
     "attributes",
     "batch",
     "discovery",
+    "temporal",
     "entity_maps",
     "snapshots",
     "subscriptions",

@@ -21,6 +21,7 @@ from conurb.model.query.select import (
     parse_datasets,
     parse_id_pattern,
     parse_ids,
+    parse_projection,
 )
 from conurb.model.query.tree import (
     GeoCondition,
@@ -29,6 +30,7 @@ from conurb.model.query.tree import (
     Selector,
     TypeSelection,
     attributes_of,
+    link_depth,
 )
 from conurb.model.query.types import ANY_TYPE, parse_types
 from conurb.node.join import Join
@@ -82,6 +84,14 @@ def read_geo(params: Params, terms: Terms) -> GeoCondition | None:
     )
 
 
+def check_depth(depth: int, join: Join | None, *, name: str) -> None:
+    """Raise BadRequestDataError when linked entities are asked for deeper than the join goes."""
+    level = 0 if join is None else join.level
+    if depth > level:
+        asked = "without join" if join is None else f"with joinLevel {level}"
+        raise BadRequestDataError(f"{name}: follows {depth} links {asked} (too deep)")
+
+
 def read_query(
     params: Params,
     terms: Terms,
@@ -99,10 +109,11 @@ def read_query(
     csf = params.text("csf")
     if csf is not None:
         parse_q(csf, terms)
+    check_depth(link_depth(condition), read_join(params), name="q")
     scope = params.text("scopeQ")
     query = Query(
         selectors=read_selectors(params, terms) if selectors is None else selectors,
-        attributes=read_attrs(params, terms),
+        attributes=read_attrs(params, terms) or picked_attributes(params, terms),
         datasets=parse_datasets(params.items("datasetId")),
         condition=condition,
         geo=read_geo(params, terms),
@@ -112,11 +123,24 @@ def read_query(
         offset=read_offset(params, settings),
         count=params.flag("count") or params.option("count"),
     )
-    _check_width(params, query)
+    _check_width(params, query, read_attrs(params, terms))
     return query
 
 
-def _check_width(params: Params, query: Query) -> None:
+def picked_attributes(params: Params, terms: Terms) -> tuple[str, ...]:
+    """Give the attributes of which an entity needs one, so that `pick` leaves something of it.
+
+    None when members that every entity has are picked too. So that counts and pages are those of
+    what is given (clause 5.7.2.4).
+    """
+    pick = params.items("pick")
+    if not pick:
+        return ()
+    names = tuple(one.name for one in parse_projection(pick, terms, name="pick"))
+    return names if all(is_own(name) for name in names) else ()
+
+
+def _check_width(params: Params, query: Query, attrs: tuple[str, ...]) -> None:
     """Raise BadRequestDataError for a query that takes everything without saying so (5.7.2.4).
 
     Ids alone don't narrow it, by the text; nor do names that every entity has.
@@ -126,7 +150,7 @@ def _check_width(params: Params, query: Query) -> None:
         raise BadRequestDataError("type=* means this node alone; local=false contradicts it")
     narrow = (
         any(selector.types is not None for selector in query.selectors)
-        or any(is_own(name) for name in query.attributes)
+        or any(is_own(name) for name in attrs)
         or any(is_own(name) for name in attributes_of(query.condition))
         or query.geo is not None
         or params.flag("local")
@@ -178,7 +202,7 @@ def read_order(params: Params, terms: Terms) -> tuple[OrderBy, ...]:
     return parse_order(
         ",".join(items),
         terms,
-        order_from=params.text("orderFrom"),
+        order_from=params.values.get("orderFrom"),
         order_geometry=params.text("orderGeometry"),
         collation=params.text("collation"),
     )
@@ -204,17 +228,21 @@ def read_join(params: Params) -> Join | None:
 _TEXTS: Final = {"q", "scopeQ", "lang", "csf", "join", "collation"}
 _LISTS: Final = {"attrs", "pick", "omit", "datasetId", "containedBy", "expandValues", "jsonKeys"}
 _GEO: Final = {"georel", "geometry", "coordinates", "geoproperty"}
-_ORDER: Final = {"orderBy", "orderFrom", "orderGeometry", "collation"}
+_ORDER: Final = {"orderBy", "coordinates", "geometry", "collation"}
+_ORDER_PARAMS: Final = {"coordinates": "orderFrom", "geometry": "orderGeometry"}
+"""Members of OrderingParams (5.2.43) to the parameters of the query string that mean the same."""
+_TEMPORAL: Final = {"temporalQ", "aggrParams"}
+"""Members of a Query for a temporal query alone; who asks one reads them."""
 _KNOWN: Final = (
     _TEXTS
     | _LISTS
-    | {"@context", "type", "entities", "geoQ", "joinLevel", "ordering", "temporalQ", "entityMap"}
-    | {"entityMapLifetime", "splitEntities", "geometryProperty", "local", "aggrParams"}
+    | {"@context", "type", "entities", "geoQ", "joinLevel", "ordering", "entityMap"}
+    | {"entityMapLifetime", "splitEntities", "geometryProperty", "local"}
 )
 
 
 def query_params(
-    document: Any, params: Params, terms: Terms
+    document: Any, params: Params, terms: Terms, *, temporal: bool = False
 ) -> tuple[Params, tuple[Selector, ...]]:
     """Turn a Query document (clause 5.2.23) into parameters and selectors.
 
@@ -225,7 +253,7 @@ def query_params(
         raise BadRequestDataError("the body must be a JSON object of type Query")
     if document.get("type") != "Query":
         raise BadRequestDataError(f"type: {document.get('type')!r} is not 'Query'")
-    unknown = sorted(set(document) - _KNOWN)
+    unknown = sorted(set(document) - _KNOWN - (_TEMPORAL if temporal else set()))
     if unknown:
         raise BadRequestDataError(f"{unknown[0]}: a Query has no such member")
     values: dict[str, Any] = dict(params.values)
@@ -238,24 +266,31 @@ def query_params(
         if not isinstance(level, int) or isinstance(level, bool) or level < 1:
             raise BadRequestDataError(f"joinLevel: {level!r} is not a positive whole number")
         values["joinLevel"] = level
-    _read_nested(values, "geoQ", document.get("geoQ"), _GEO)
-    _read_nested(values, "ordering", document.get("ordering"), _ORDER)
+    for name, value in _nested("geoQ", document.get("geoQ"), _GEO).items():
+        listed = name == "coordinates" and isinstance(value, list)
+        values[name] = value if listed else _text(f"geoQ.{name}", value)
+    for name, value in _nested("ordering", document.get("ordering"), _ORDER).items():
+        values[_ORDER_PARAMS.get(name, name)] = _ordering(name, value)
     return Params(values), _selectors(document.get("entities"), terms)
 
 
-def _read_nested(values: dict[str, Any], name: str, document: Any, members: set[str]) -> None:
+def _nested(name: str, document: Any, members: set[str]) -> dict[str, Any]:
+    """Give the members of an object inside of a Query; raise for what it doesn't know."""
     if document is None:
-        return
-    if not isinstance(document, dict) or set(document) - members - {"@context", "type"}:
+        return {}
+    if not isinstance(document, dict) or set(document) - members - {"type"}:
         raise BadRequestDataError(f"{name}: must be an object with {', '.join(sorted(members))}")
-    for member in members & document.keys():
-        given = document[member]
-        if member == "orderBy":
-            values[member] = _list(member, given)
-        elif member in {"coordinates", "orderFrom"} and isinstance(given, list):
-            values[member] = given
-        else:
-            values[member] = _text(f"{name}.{member}", given)
+    return {member: value for member, value in document.items() if member in members}
+
+
+def _ordering(name: str, value: Any) -> Any:
+    if name == "orderBy":
+        return _list("ordering.orderBy", value)
+    if name == "coordinates":
+        if not isinstance(value, list):
+            raise BadRequestDataError(f"ordering.coordinates: {value!r:.100} is not an array")
+        return value
+    return _text(f"ordering.{name}", value)
 
 
 def _selectors(entities: Any, terms: Terms) -> tuple[Selector, ...]:
@@ -274,13 +309,14 @@ def _selector(item: Any, terms: Terms) -> Selector:
         )
     if "type" not in item:
         raise BadRequestDataError("entities: an entity selector needs a type")
+    # The id takes precedence over the pattern (5.2.33).
     given = item.get("id", ())
     ids = parse_ids(_list("entities.id", given), name="entities.id") if given != () else ()
     pattern = item.get("idPattern")
     types = _text("entities.type", item["type"])
     return Selector(
         ids,
-        None if pattern is None else parse_id_pattern(_text("entities.idPattern", pattern)),
+        None if pattern is None or ids else parse_id_pattern(_text("entities.idPattern", pattern)),
         parse_types(types, terms),
     )
 

@@ -25,7 +25,7 @@ async def add(exchange: Exchange) -> Answer:
     if not isinstance(document, dict):
         raise InvalidRequestError("the body must be a JSON object with a member '@context'")
     exchange.caller.require("write")
-    context_id = await exchange.contexts.add(document)
+    context_id = await exchange.contexts.add(document, tenant=exchange.tenant)
     return created(API + "/jsonldContexts", context_id)
 
 
@@ -33,7 +33,7 @@ async def list_all(exchange: Exchange) -> Answer:
     """List the URLs of what is stored, or its metadata (clause 5.13.3)."""
     exchange.caller.require("read")
     kind = cast("Kind | None", exchange.params.text("kind"))
-    entries = exchange.contexts.list_entries(kind)
+    entries = exchange.contexts.list_entries(kind, tenant=exchange.tenant)
     if exchange.params.flag("details"):
         return give_json([_metadata(entry, exchange.base_url) for entry in entries])
     return give_json([_url(entry, exchange.base_url) for entry in entries])
@@ -44,8 +44,9 @@ async def serve(exchange: Exchange) -> Answer:
     context_id = exchange.args["contextId"]
     if exchange.params.flag("details"):
         exchange.caller.require("read")
-        return give_json(_metadata(exchange.contexts.get(context_id), exchange.base_url))
-    return give_json(exchange.contexts.serve(context_id))
+        entry = exchange.contexts.get(context_id, tenant=exchange.tenant)
+        return give_json(_metadata(entry, exchange.base_url))
+    return give_json(exchange.contexts.serve(context_id, tenant=exchange.tenant))
 
 
 async def delete(exchange: Exchange) -> Answer:
@@ -53,9 +54,9 @@ async def delete(exchange: Exchange) -> Answer:
     exchange.caller.require("write")
     context_id = exchange.args["contextId"]
     if exchange.params.flag("reload"):
-        await exchange.contexts.reload(context_id)
+        await exchange.contexts.reload(context_id, tenant=exchange.tenant)
     else:
-        await exchange.contexts.delete(context_id)
+        await exchange.contexts.delete(context_id, tenant=exchange.tenant)
     return no_content()
 
 

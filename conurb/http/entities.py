@@ -8,7 +8,7 @@ from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
 from conurb.http.asking import read_attrs, read_join, read_query, read_types
 from conurb.http.completeness import completeness_headers, consumption
-from conurb.http.entity_maps import mapped_query
+from conurb.http.entity_maps import mapped_query, retrieval_map
 from conurb.http.exchange import Answer, Exchange, created, give_json, no_content
 from conurb.http.outcomes import batch_result
 from conurb.http.paging import page_headers
@@ -52,8 +52,8 @@ async def query(exchange: Exchange) -> Answer:
     terms = await exchange.link_terms()
     params = exchange.params
     asked = read_query(params, terms, exchange.settings)
-    view = read_view(params, terms)
     join = read_join(params)
+    view = read_view(params, terms, media=exchange.media, join=join)
     answer, status, headers = await mapped_query(exchange, asked, inlined(join))
     headers += page_headers(exchange, asked, more=answer.more, total=answer.total)
     return await give_entities(
@@ -70,11 +70,11 @@ async def retrieve(exchange: Exchange) -> Answer:
     if not params.values:
         answer = await node.consume.retrieve(exchange.caller, entity_id)
         view = read_view(params, terms)
-        headers = completeness_headers(answer)
+        headers = completeness_headers(answer) + await retrieval_map(exchange, entity_id)
         return await give_entity(exchange, answer.entities[0], terms, view, headers=headers)
     _refuse_members(params)
-    view = read_view(params, terms)
     join = read_join(params)
+    view = read_view(params, terms, media=exchange.media, join=join)
     consume = await consumption(exchange)
     answer = await consume.retrieve(
         exchange.caller,
@@ -84,7 +84,7 @@ async def retrieve(exchange: Exchange) -> Answer:
         datasets=parse_datasets(params.items("datasetId")),
         join=inlined(join),
     )
-    headers = completeness_headers(answer)
+    headers = completeness_headers(answer) + await retrieval_map(exchange, entity_id)
     return await give_entity(exchange, answer.entities[0], terms, view, join=join, headers=headers)
 
 

@@ -18,11 +18,11 @@ from conurb.http.params import Params
 from conurb.http.routing import API, Reply, Route
 from conurb.model.names import check_uri
 from conurb.model.query.temporal import parse_duration
+from conurb.model.query.tree import Query, Selector
 from conurb.model.time import US_PER_S, parse_us, shown_us
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
-    from conurb.model.query.tree import Query
     from conurb.node.consume import Answer as Found
     from conurb.node.entity_maps import EntityMap
     from conurb.node.join import Join
@@ -68,7 +68,26 @@ async def mapped_query(
     lifetime = lifetime_of(exchange.params.text("entityMapLifetime"), name="entityMapLifetime")
     made = await node.entity_maps.create(exchange.caller, query, lifetime_us=lifetime)
     found = await node.entity_maps.query(exchange.caller, made.id, query, join=join)
-    return found, 201, [_header(made)]
+    return found, 201, [made_header(made)]
+
+
+async def retrieval_map(exchange: Exchange, entity_id: str) -> list[Header]:
+    """Give the header of the entity map that a retrieval used, making it if wanted (5.7.1.4)."""
+    named = exchange.headers.get(HEADER)
+    if named is None and not exchange.params.flag("entityMap"):
+        return []
+    node = await exchange.node()
+    if named is not None:
+        map_id = named.decode("latin-1").rsplit("/", 1)[-1]
+        try:
+            node.entity_maps.get(exchange.caller, map_id)
+            return [(HEADER, named)]
+        except NotFoundError:
+            pass
+    lifetime = lifetime_of(exchange.params.text("entityMapLifetime"), name="entityMapLifetime")
+    query = Query(selectors=(Selector(ids=(entity_id,)),))
+    made = await node.entity_maps.create(exchange.caller, query, lifetime_us=lifetime)
+    return [made_header(made)]
 
 
 async def create(exchange: Exchange) -> Answer:
@@ -129,7 +148,7 @@ def document_of(found: EntityMap) -> dict[str, Any]:
 
 async def give_made(exchange: Exchange, made: EntityMap, terms: Terms) -> Answer:
     """Answer 201 with a map that was made and where it is."""
-    return await exchange.give(document_of(made), terms, status=201, headers=[_header(made)])
+    return await exchange.give(document_of(made), terms, status=201, headers=[made_header(made)])
 
 
 async def _make(
@@ -154,7 +173,7 @@ async def _make(
     return await give_made(exchange, made, terms)
 
 
-def _header(made: EntityMap) -> Header:
+def made_header(made: EntityMap) -> Header:
     return HEADER, f"{COLLECTION}/{made.id}".encode()
 
 

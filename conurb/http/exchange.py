@@ -276,7 +276,9 @@ class Exchange:
             return terms.source
         if terms.source is None:
             return self.contexts.core_url
-        return await self.contexts.implicit_url(terms.source, base_url=self.base_url)
+        return await self.contexts.implicit_url(
+            terms.source, base_url=self.base_url, tenant=self.tenant
+        )
 
 
 def created(path: str, *segments: str, headers: list[Header] | None = None) -> Answer:

@@ -160,7 +160,7 @@ def preferences(prefer: bytes) -> Preferences:
 
 
 def body_context(source: Any) -> Any:
-    """Write the @context of a JSON-LD answer: what the caller gave; the core one is implied (5.5.5).
+    """Write the @context of a JSON-LD answer: the caller's; the core @context is implied (5.5.5).
 
     Without one of the caller's, the core @context stands for itself.
     """

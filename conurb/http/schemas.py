@@ -48,6 +48,8 @@ _HEAD: Final[dict[str, Any]] = {
     "@context": _CONTEXT,
 }
 
+_HISTORY_HEAD: Final[dict[str, Any]] = {**_HEAD, "scope": {"type": ["string", "array", "object"]}}
+
 _STATUS: Final[dict[str, Any]] = {"enum": ["active", "paused", "expired"], "readOnly": True}
 _SUBSCRIPTION: Final[dict[str, Any]] = {
     "type": {"const": "Subscription"},
@@ -108,6 +110,14 @@ SCHEMAS: Final[dict[str, Any]] = {
     "EntityFragment": {
         **obj(_HEAD),
         "description": "Part of an entity (5.4): attributes by their names.",
+    },
+    "EntityTemporal": {
+        **obj(_HISTORY_HEAD),
+        "description": "The history of an entity (4.5.6): for each attribute its instances.",
+    },
+    "EntityTemporalFragment": {
+        **obj(_HISTORY_HEAD),
+        "description": "Part of a history (5.2.20): for each attribute the instances to add.",
     },
     "AttributeFragment": {
         "description": "One attribute, or part of it (4.5.2 to 4.5.23), in any representation."
@@ -172,6 +182,16 @@ SCHEMAS: Final[dict[str, Any]] = {
             "csf": _TEXT,
             "lang": _TEXT,
             "datasetId": _TEXTS,
+            "temporalQ": obj(
+                {
+                    "timerel": {"enum": ["before", "after", "between"]},
+                    "timeAt": _TIME,
+                    "endTimeAt": _TIME,
+                    "timeproperty": _TEXT,
+                    "lastN": {"type": "integer", "minimum": 1},
+                }
+            ),
+            "aggrParams": obj({"aggrMethods": _TEXTS, "aggrPeriodDuration": _TEXT}),
             "join": {"enum": ["flat", "inline", "@none"]},
             "joinLevel": {"type": "integer", "minimum": 1},
             "containedBy": items(_URI),

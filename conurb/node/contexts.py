@@ -6,13 +6,15 @@ among the @contexts hosted here, those cached, the preloaded catalogue (URL to f
 the node is configured to fetch, elsewhere. What isn't found is a ContextUnavailableError that names
 the URL. Every version of the core @context is answered by the one that ships with the node.
 
-Hosted and implicitly created @contexts are documents of the default tenant's store and are the same
-for all tenants, because a @context is public and its URL must mean one thing.
+Hosted and implicitly created @contexts belong to the tenant that they were made for: nobody else
+sees them listed, served or deleted (clause 4.14). They are kept as documents of the default
+tenant's store. In a request, whoever knows the URL of one may use it: a URL means one thing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -25,9 +27,9 @@ import orjson
 
 from conurb.errors import (
     BadRequestDataError,
-    ConfigError,
     ContextUnavailableError,
     InputError,
+    InvalidRequestError,
     NotFoundError,
     OperationNotSupportedError,
 )
@@ -40,6 +42,7 @@ from conurb.model.context import (
 )
 from conurb.model.names import is_uri
 from conurb.model.time import US_PER_S, Clock, system_clock
+from conurb.node.catalogue import read_preloaded
 from conurb.node.context_fetch import Fetch, unavailable
 from conurb.store.contract import Document
 
@@ -64,13 +67,15 @@ STALE_RETRY_S: Final = 60
 class Entry:
     """One stored @context and its metadata (clause 5.13.3.5). Times are microseconds.
 
-    `context` is the value of the member `@context`. `url` is where a cached one came from.
+    `context` is the value of the member `@context`. `url` is where a cached one came from,
+    `tenant` whose a hosted one is.
     """
 
     id: str
     kind: Kind
     context: Any
     created_us: int
+    tenant: str | None = None
     url: str | None = None
     expires_us: int | None = None
     last_used_us: int | None = None
@@ -113,7 +118,7 @@ class Contexts:
         self._compiling: dict[str | bytes, asyncio.Task[_Compiled]] = {}
         self._cached: dict[str, Entry] = {}
         self._stored: dict[str, Entry] = {}
-        self._implicit: dict[bytes, str] = {}
+        self._implicit: dict[tuple[str | None, bytes], str] = {}
         self._store: Store | None = None
         self._core = core_terms()
         self._core_entry = Entry(
@@ -125,10 +130,16 @@ class Contexts:
         self._store = store
         for document in await store.list_documents(DOCUMENT_KIND):
             body = document.body
-            entry = Entry(document.id, body["kind"], body["context"], body["created_us"])
+            entry = Entry(
+                document.id,
+                body["kind"],
+                body["context"],
+                body["created_us"],
+                tenant=body.get("tenant"),
+            )
             self._stored[entry.id] = entry
             if entry.kind == "ImplicitlyCreated":
-                self._implicit[_text(entry.context)] = entry.id
+                self._implicit[entry.tenant, _text(entry.context)] = entry.id
 
     # ── terms ─────────────────────────────────────────────────────────────────────────────────
 
@@ -214,7 +225,7 @@ class Contexts:
         if url in self._builtin:
             document = self._builtin[url]
         elif url in self._catalogue:
-            document = _read_file(url, self._catalogue[url])
+            document = read_preloaded(url, self._catalogue[url])
         elif self._fetch is None:
             raise unavailable(
                 url, "this node has no such @context and is configured never to fetch one"
@@ -232,73 +243,85 @@ class Contexts:
 
     # ── storing, listing, serving ─────────────────────────────────────────────────────────────
 
-    async def add(self, document: Any) -> str:
+    async def add(self, document: Any, *, tenant: str | None = None) -> str:
         """Host a @context and give its id (clause 5.13.2).
 
-        Everything outside of the member `@context` is dropped. Raises BadRequestDataError when
-        there is none, or it isn't valid JSON-LD.
+        Everything outside of the member `@context` is dropped. A URL in it needn't be there yet.
+        Raises InvalidRequestError when there is no such member, BadRequestDataError when it isn't
+        valid JSON-LD.
         """
         if not isinstance(document, dict) or "@context" not in document:
-            raise BadRequestDataError("@context: the body must be an object that has this member")
+            raise InvalidRequestError("@context: the body must be an object that has this member")
         context = document["@context"]
         if not isinstance(context, (dict, list, str)):
             raise BadRequestDataError(
                 f"@context: {context!r:.100} is neither an object, nor an array, nor a URL"
             )
-        await asyncio.to_thread(self._compile, context)
-        return (await self._put("Hosted", context)).id
+        with contextlib.suppress(ContextUnavailableError):
+            await asyncio.to_thread(self._compile, context)
+        return (await self._put("Hosted", context, tenant)).id
 
-    async def implicit_id(self, context: Any) -> str:
+    async def implicit_id(self, context: Any, *, tenant: str | None = None) -> str:
         """Give the id of the hosted copy of a @context that has no URL of its own; make it once."""
-        key = _text(context)
+        key = (tenant, _text(context))
         known = self._implicit.get(key)
         if known is not None:
             return known
-        entry = await self._put("ImplicitlyCreated", context)
+        entry = await self._put("ImplicitlyCreated", context, tenant)
         self._implicit[key] = entry.id
         return entry.id
 
-    async def implicit_url(self, context: Any, *, base_url: str) -> str:
+    async def implicit_url(self, context: Any, *, base_url: str, tenant: str | None = None) -> str:
         """Give a URL at which a @context is served that has no URL of its own."""
-        return base_url + PATH + await self.implicit_id(context)
+        return base_url + PATH + await self.implicit_id(context, tenant=tenant)
 
-    async def _put(self, kind: Kind, context: Any) -> Entry:
+    async def _put(self, kind: Kind, context: Any, tenant: str | None) -> Entry:
         if len(self._stored) >= HOSTED_MAX:
             raise BadRequestDataError(
                 f"@context: this node stores {HOSTED_MAX} at most; delete one first"
             )
-        entry = Entry(f"urn:ngsi-ld:Context:{uuid4()}", kind, context, self._clock())
+        context_id = f"urn:ngsi-ld:Context:{uuid4()}"
+        entry = Entry(context_id, kind, context, self._clock(), tenant=tenant)
         if self._store is not None:
-            body = {"kind": kind, "context": context, "created_us": entry.created_us}
+            body = {
+                "kind": kind,
+                "context": context,
+                "created_us": entry.created_us,
+                "tenant": tenant,
+            }
             await self._store.put_document(Document(DOCUMENT_KIND, entry.id, body))
         self._stored[entry.id] = entry
         return entry
 
-    def list_entries(self, kind: Kind | None = None) -> list[Entry]:
-        """List what is stored, of one kind or all (clause 5.13.3)."""
-        entries = [self._core_entry, *self._cached.values(), *self._stored.values()]
+    def list_entries(self, kind: Kind | None = None, *, tenant: str | None = None) -> list[Entry]:
+        """List what a tenant sees stored, of one kind or all (clause 5.13.3)."""
+        own = (entry for entry in self._stored.values() if entry.tenant == tenant)
+        entries = [self._core_entry, *self._cached.values(), *own]
         return [entry for entry in entries if kind is None or entry.kind == kind]
 
-    def get(self, context_id: str) -> Entry:
+    def get(self, context_id: str, *, tenant: str | None = None) -> Entry:
         """Give a stored @context by its id, or a cached one by its URL.
 
-        Raises NotFoundError when there is none.
+        Raises NotFoundError when there is none that the tenant sees.
         """
         if is_core_url(context_id) or context_id == self._core_entry.id:
             return self._core_entry
-        entry = self._stored.get(context_id.rpartition(PATH)[2]) or self._cached.get(context_id)
-        if entry is None:
-            entry = next((one for one in self._cached.values() if one.id == context_id), None)
-        if entry is None:
+        stored = self._stored.get(context_id.rpartition(PATH)[2])
+        if stored is not None and stored.tenant == tenant:
+            return stored
+        cached = self._cached.get(context_id)
+        if cached is None:
+            cached = next((one for one in self._cached.values() if one.id == context_id), None)
+        if cached is None:
             raise NotFoundError(f"@context {context_id!r} isn't stored here")
-        return entry
+        return cached
 
-    def serve(self, context_id: str) -> dict[str, Any]:
+    def serve(self, context_id: str, *, tenant: str | None = None) -> dict[str, Any]:
         """Give the document of a hosted or implicitly created @context (clause 5.13.4).
 
         Raises OperationNotSupportedError for a cached one, NotFoundError when there is none.
         """
-        entry = self.get(context_id)
+        entry = self.get(context_id, tenant=tenant)
         if entry.kind == "Cached":
             raise OperationNotSupportedError(
                 f"@context {context_id!r} is cached; it is served by its origin, {entry.url}"
@@ -307,13 +330,13 @@ class Contexts:
         entry.last_used_us = self._clock()
         return {"@context": entry.context}
 
-    async def delete(self, context_id: str) -> None:
+    async def delete(self, context_id: str, *, tenant: str | None = None) -> None:
         """Drop a stored @context (clause 5.13.5).
 
         A preloaded one is read from its file again when it is next needed. Raises NotFoundError
         when there is none, BadRequestDataError for the core @context.
         """
-        entry = self.get(context_id)
+        entry = self.get(context_id, tenant=tenant)
         if entry is self._core_entry:
             raise BadRequestDataError(
                 f"@context {context_id!r} is the core @context, which a node can't be without"
@@ -324,17 +347,17 @@ class Contexts:
             if self._store is not None:
                 await self._store.delete_document(DOCUMENT_KIND, entry.id)
             self._stored.pop(entry.id, None)
-            self._implicit.pop(_text(entry.context), None)
+            self._implicit.pop((entry.tenant, _text(entry.context)), None)
         self._compiled.clear()
 
-    async def reload(self, context_id: str) -> None:
+    async def reload(self, context_id: str, *, tenant: str | None = None) -> None:
         """Get a cached @context anew from its origin (clause 5.13.5).
 
         Raises BadRequestDataError when it isn't a cached one, ContextUnavailableError when its
         origin doesn't give a valid one; then nothing was changed.
         """
         try:
-            entry = self.get(context_id)
+            entry = self.get(context_id, tenant=tenant)
         except NotFoundError:
             if is_uri(context_id):
                 raise
@@ -362,31 +385,6 @@ class Contexts:
 def local_id(url: str) -> str:
     """Give the local id of a cached @context: the same for the same URL on every node."""
     return f"urn:ngsi-ld:Context:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
-
-
-def read_catalogue(file: Path) -> dict[str, Path]:
-    """Read a catalogue of preloaded @contexts: a JSON object of URL to file beside it.
-
-    Raises ConfigError when it isn't one, or a file is missing.
-    """
-    try:
-        document = orjson.loads(file.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise ConfigError(f"catalogue of @contexts {file}: {error}") from error
-    if not isinstance(document, dict):
-        raise ConfigError(f"catalogue of @contexts {file}: not a JSON object of URL to file")
-    catalogue = {url: file.parent / str(name) for url, name in document.items()}
-    for url, path in catalogue.items():
-        if not path.is_file():
-            raise ConfigError(f"catalogue of @contexts {file}: {url} names {path}, no such file")
-    return catalogue
-
-
-def _read_file(url: str, path: Path) -> Any:
-    try:
-        return orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise unavailable(url, f"its preloaded file {path} can't be read: {error}") from error
 
 
 def _context_of(url: str, document: Any) -> Any:

@@ -36,7 +36,7 @@ URL = "https://example.org/context.jsonld"
         (b"application/json;q=0, */*", JSON_LD),
         (b"text/html, application/*;q=0.2", JSON),
         (b"APPLICATION/LD+JSON", JSON_LD),
-        (b"application/json;q=nonsense, application/ld+json", JSON_LD),
+        (b"application/json;q=nonsense, application/ld+json;q=0.9", JSON),
     ],
 )
 def test_media_type_goes_by_weight_then_by_order_of_the_standard(accept: bytes, media: str) -> None:

@@ -14,12 +14,14 @@ from conurb.errors import (
     BadRequestDataError,
     ConfigError,
     ContextUnavailableError,
+    InputError,
     NotFoundError,
     OperationNotSupportedError,
 )
 from conurb.model.context import CORE_CONTEXT_URL, DEFAULT_VOCABULARY
+from conurb.node.catalogue import read_catalogue
 from conurb.node.context_fetch import Fetched, HttpFetch, unavailable
-from conurb.node.contexts import PATH, Contexts, read_catalogue
+from conurb.node.contexts import PATH, Contexts
 from conurb.store.contract import Document
 
 URL = "https://example.org/city.jsonld"
@@ -149,9 +151,28 @@ async def test_hosted_context_is_served_used_and_survives_a_restart() -> None:
 )
 async def test_what_is_no_context_is_not_hosted(document: Any) -> None:
     contexts = Contexts()
-    with pytest.raises(BadRequestDataError, match="@context"):
+    with pytest.raises(InputError, match="@context"):
         await contexts.add(document)
     assert contexts.list_entries("Hosted") == []
+
+
+async def test_hosted_contexts_are_seen_by_their_tenant_alone() -> None:
+    contexts = Contexts()
+    context_id = await contexts.add({"@context": {"population": IRI}}, tenant="wuxi")
+    assert contexts.serve(context_id, tenant="wuxi")
+    assert [one.id for one in contexts.list_entries("Hosted", tenant="wuxi")] == [context_id]
+    for other in (None, "hefei"):
+        assert contexts.list_entries("Hosted", tenant=other) == []
+        with pytest.raises(NotFoundError):
+            contexts.serve(context_id, tenant=other)
+        with pytest.raises(NotFoundError):
+            await contexts.delete(context_id, tenant=other)
+
+
+async def test_a_context_may_be_hosted_before_what_it_names_is_there() -> None:
+    contexts = Contexts()
+    context_id = await contexts.add({"@context": ["https://nowhere.example/c"]})
+    assert contexts.serve(context_id) == {"@context": ["https://nowhere.example/c"]}
 
 
 async def test_implicit_context_is_made_once_for_equal_values() -> None:
