@@ -137,6 +137,7 @@ class _Line:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._client: aiomqtt.Client | None = None
+        self._watch: asyncio.Task[None] | None = None
         self._connecting = asyncio.Lock()
         self.busy = 0
         self.used = asyncio.get_running_loop().time()
@@ -182,11 +183,22 @@ class _Line:
                 )
                 await client.__aenter__()
                 self._client = client
+                self._watch = asyncio.create_task(self._watched(client), name="mqtt-watch")
             return self._client
+
+    async def _watched(self, client: aiomqtt.Client) -> None:
+        """Notice that the broker has closed the connection; nothing else ever comes over it."""
+        with contextlib.suppress(aiomqtt.MqttError):
+            async for _ in client.messages:
+                pass
+        if self._client is client:
+            self._client = self._watch = None
 
     async def _drop(self, client: aiomqtt.Client) -> None:
         if self._client is client:
-            self._client = None
+            if self._watch is not None:
+                self._watch.cancel()
+            self._client = self._watch = None
         try:
             async with asyncio.timeout(CLOSE_S):
                 await client.__aexit__(None, None, None)

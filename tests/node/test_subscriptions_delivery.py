@@ -1,0 +1,538 @@
+"""How notifications are delivered: retries, throttling, backlogs, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conurb.access.caller import LOCAL, Caller
+from conurb.access.outbound import Outbound
+from conurb.errors import ForbiddenError
+from conurb.model.context import core_terms
+from conurb.model.parse import parse_entity, parse_fragment
+from conurb.model.query.tree import Restriction
+from conurb.model.time import system_clock
+from conurb.node.bounds import Bounds
+from conurb.node.contexts import Contexts
+from conurb.node.delivery import Delivery
+from conurb.node.dispatch import HEAD, READER, STANDING_KIND
+from conurb.node.office import Policy
+from conurb.node.provide import Provision
+from conurb.node.subscriptions import Subscriptions
+from conurb.store.contract import Store
+from conurb.store.engines import open_store
+from tests.services.receiver import Post, Receiver, receiving
+
+QUICK = Policy(pause_s=0.05, pause_s_max=0.2)
+BASE = "http://node.test"
+
+
+class City:
+    """A store with the part of a node that subscriptions need."""
+
+    def __init__(self, store: Store, policy: Policy) -> None:
+        self.store = store
+        self.provide = Provision(store, Bounds())
+        self.delivery = Delivery(Outbound(("loopback",)))
+        self.subscriptions = Subscriptions(
+            store, Contexts(), self.delivery, clock=system_clock, policy=policy
+        )
+
+    async def open(self) -> None:
+        await self.store.open()
+        await self.subscriptions.open()
+
+    async def close(self) -> None:
+        await self.subscriptions.close()
+        await self.delivery.close()
+        await self.store.close()
+
+    async def kill(self) -> None:
+        """Stop without storing anything of what was delivered since the last flush."""
+        dispatcher = self.subscriptions.dispatcher
+
+        async def nothing() -> None:
+            pass
+
+        dispatcher.flush = nothing  # type: ignore[method-assign]
+        await self.close()
+
+    async def subscribe(self, uri: str, name: str = "urn:s:1", **members: Any) -> str:
+        endpoint = {"uri": uri} | members.pop("endpoint", {})
+        document = {
+            "id": name,
+            "type": "Subscription",
+            "entities": [{"type": "T"}],
+            "notification": {"endpoint": endpoint, "format": "keyValues"},
+            **members,
+        }
+        return await self.subscriptions.create(LOCAL, document, core_terms(), base_url=BASE)
+
+    async def update(self, fragment: Mapping[str, Any], name: str = "urn:s:1") -> None:
+        await self.subscriptions.update(LOCAL, name, fragment, core_terms(), base_url=BASE)
+
+    async def put(self, entity_id: str, **attrs: Any) -> None:
+        document = {"id": entity_id, "type": "T", **attrs}
+        await self.provide.create(LOCAL, parse_entity(document, core_terms()))
+
+    async def patch(self, entity_id: str, **attrs: Any) -> None:
+        fragment = parse_fragment(attrs, core_terms(), nulls=True)
+        await self.provide.update(LOCAL, entity_id, fragment)
+
+    async def counts(self, name: str = "urn:s:1") -> tuple[int, int, str | None]:
+        standing = (await self.subscriptions.get(LOCAL, name)).standing
+        return standing.sent, standing.failed, standing.status
+
+
+@asynccontextmanager
+async def opened(path: Path, policy: Policy = QUICK) -> AsyncIterator[City]:
+    city = City(open_store(str(path), clock=system_clock), policy)
+    await city.open()
+    try:
+        yield city
+    finally:
+        await city.close()
+
+
+@pytest.fixture
+async def city(tmp_path: Path) -> AsyncIterator[City]:
+    async with opened(tmp_path / "city.db") as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
+
+
+def ids(post: Post) -> list[str]:
+    return [one["id"] for one in post.document["data"]]
+
+
+async def until(holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def told(receiver: Receiver, count: int, timeout_s: float = 10.0) -> list[str]:
+    """Wait until so many different entities have been told; give all, in order of arrival."""
+    async with asyncio.timeout(timeout_s):
+        while len({one for post in receiver.posts for one in ids(post)}) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    return [one for post in receiver.posts for one in ids(post)]
+
+
+# ── failures ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_fails_is_tried_again_until_it_is_taken(city: City, receiver: Receiver) -> None:
+    answers = iter([500, 503, 200])
+    receiver.answer = lambda post: next(answers)
+    await city.subscribe(receiver.url)
+    await city.put("urn:e:1", a=1)
+    posts = await receiver.wait(3)
+    assert [ids(post) for post in posts] == [["urn:e:1"]] * 3
+    await until(lambda: not city.subscriptions.dispatcher._dirty)
+    assert await city.counts() == (3, 2, "ok")
+    assert posts[2].at_s - posts[1].at_s > posts[1].at_s - posts[0].at_s > 0.025
+
+
+async def test_what_is_refused_for_good_is_not_tried_again(city: City, receiver: Receiver) -> None:
+    receiver.answer = lambda post: 400 if ids(post) == ["urn:e:1"] else 200
+    await city.subscribe(receiver.url)
+    await city.put("urn:e:1", a=1)
+    await receiver.wait(1)
+    await city.put("urn:e:2", a=1)
+    posts = await receiver.wait(2)
+    assert [ids(post) for post in posts] == [["urn:e:1"], ["urn:e:2"]]
+    await asyncio.sleep(0.05)
+    assert await city.counts() == (2, 1, "ok")
+
+
+async def test_a_receiver_that_comes_back_gets_everything_in_order(city: City) -> None:
+    async with receiving() as gone:
+        port = gone.port
+    await city.subscribe(f"http://127.0.0.1:{port}/notify")
+    for number in range(5):
+        await city.put(f"urn:e:{number}", a=1)
+    await asyncio.sleep(0.1)
+    assert (await city.counts())[2] == "failed"
+    async with receiving(port) as receiver:
+        assert await told(receiver, 5) == [f"urn:e:{number}" for number in range(5)]
+
+
+async def test_a_receiver_that_takes_too_long_has_failed(city: City, receiver: Receiver) -> None:
+    receiver.delay_s = 0.3
+    await city.subscribe(receiver.url, endpoint={"timeout": 100})
+    await city.put("urn:e:1", a=1)
+    await receiver.wait(2)
+    assert (await city.counts())[1:] == (1, "failed")
+
+
+async def test_nothing_is_sent_while_a_receiver_cools_down(city: City, receiver: Receiver) -> None:
+    receiver.answer = lambda post: 500 if len(receiver.posts) == 1 else 200
+    await city.subscribe(receiver.url, endpoint={"cooldown": 600})
+    await city.put("urn:e:1", a=1)
+    first, second = await receiver.wait(2)
+    assert second.at_s - first.at_s >= 0.6
+
+
+async def test_what_has_waited_too_long_is_given_up(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.answer = lambda post: 500 if "urn:e:1" in ids(post) else 200
+    policy = Policy(pause_s=0.05, pause_s_max=0.05, kept_s=0.2)
+    async with opened(tmp_path / "city.db", policy) as city:
+        await city.subscribe(receiver.url)
+        await city.put("urn:e:1", a=1)
+        await asyncio.sleep(0.4)
+        await city.put("urn:e:2", a=1)
+        assert (await told(receiver, 2))[-1] == "urn:e:2"
+        count = len(receiver.posts)
+        await asyncio.sleep(0.2)
+        assert len(receiver.posts) == count
+
+
+async def test_a_slow_receiver_holds_up_nobody(city: City, receiver: Receiver) -> None:
+    async with receiving() as slow:
+        slow.delay_s = 30
+        await city.subscribe(slow.url, "urn:s:slow", endpoint={"timeout": 60_000})
+        await city.subscribe("http://127.0.0.1:9/dead", "urn:s:dead")
+        await city.subscribe(receiver.url, "urn:s:quick")
+        started_s = asyncio.get_running_loop().time()
+        for number in range(20):
+            await city.put(f"urn:e:{number}", a=1)
+        assert len(await told(receiver, 20)) == 20
+        assert asyncio.get_running_loop().time() - started_s < 3
+
+
+async def test_the_allow_list_is_asked_again_when_something_is_sent(
+    city: City, receiver: Receiver
+) -> None:
+    await city.subscribe(receiver.url)
+    city.delivery.outbound = Outbound(())
+    await city.put("urn:e:1", a=1)
+    await receiver.silence()
+    assert (await city.counts())[2] == "failed"
+
+
+# ── throttling and groups ─────────────────────────────────────────────────────────────────────
+
+
+async def test_throttled_changes_are_told_together_afterwards(
+    city: City, receiver: Receiver
+) -> None:
+    await city.subscribe(receiver.url, throttling=0.7)
+    await city.put("urn:e:1", a=0)
+    first = (await receiver.wait(1))[0]
+    for value in (1, 2, 3):
+        await city.patch("urn:e:1", a=value)
+    await city.put("urn:e:2", a=9)
+    second = (await receiver.wait(2))[1]
+    assert second.at_s - first.at_s >= 0.69
+    assert second.document["data"] == [
+        {"id": "urn:e:1", "type": "T", "a": 3},
+        {"id": "urn:e:2", "type": "T", "a": 9},
+    ]
+    receiver.posts.clear()
+    await receiver.silence(0.9)
+
+
+async def test_changes_that_wait_go_together_but_none_of_one_entity_is_left_out(
+    city: City, receiver: Receiver
+) -> None:
+    receiver.delay_s = 0.3
+    await city.subscribe(receiver.url)
+    await city.put("urn:e:1", a=0)
+    await receiver.wait(1)
+    await city.put("urn:e:2", a=0)
+    await city.put("urn:e:3", a=0)
+    await city.patch("urn:e:2", a=1)
+    posts = await receiver.wait(3)
+    assert [ids(post) for post in posts] == [["urn:e:1"], ["urn:e:2", "urn:e:3"], ["urn:e:2"]]
+    assert [posts[1].document["data"][0]["a"], posts[2].document["data"][0]["a"]] == [0, 1]
+
+
+# ── backlogs ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_backlog_waits_in_the_journal_not_in_memory(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    policy = Policy(pause_s=0.05, pause_s_max=0.05, queue_max=4, page=7, group_max=3)
+    receiver.answer = lambda post: 503
+    async with opened(tmp_path / "city.db", policy) as city:
+        await city.subscribe(receiver.url)
+        courier = city.subscriptions.dispatcher.find("urn:s:1")
+        assert courier is not None
+        for number in range(60):
+            await city.put(f"urn:e:{number}", a=1)
+        await until(lambda: courier.standing.behind)
+        assert len(courier._queue) <= 4
+        receiver.posts.clear()
+        receiver.answer = lambda post: 200
+        assert await told(receiver, 60) == [f"urn:e:{number}" for number in range(60)]
+        await until(lambda: not courier.standing.behind)
+        await city.put("urn:e:last", a=1)
+        assert (await told(receiver, 61))[-1] == "urn:e:last"
+
+
+async def test_nothing_is_lost_while_couriers_fall_behind_and_catch_up(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    policy = Policy(pause_s=0.01, pause_s_max=0.01, queue_max=2, page=3, group_max=1)
+    receiver.answer = lambda post: 503 if len(receiver.posts) % 5 == 0 else 200
+    async with opened(tmp_path / "city.db", policy) as city:
+        await city.subscribe(receiver.url)
+        for number in range(150):
+            await city.put(f"urn:e:{number}", a=1)
+            if number % 10 == 0:
+                await asyncio.sleep(0.02)
+        arrived = await told(receiver, 150)
+        assert list(dict.fromkeys(arrived)) == [f"urn:e:{number}" for number in range(150)]
+
+
+# ── restarts ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_what_was_not_delivered_is_after_a_restart(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with receiving() as gone:
+        port = gone.port
+    async with opened(tmp_path / "city.db") as city:
+        await city.subscribe(receiver.url, "urn:s:good")
+        await city.subscribe(f"http://127.0.0.1:{port}/notify", "urn:s:bad")
+        for number in range(5):
+            await city.put(f"urn:e:{number}", a=1)
+        await told(receiver, 5)
+    receiver.posts.clear()
+    async with receiving(port) as back, opened(tmp_path / "city.db") as city:
+        assert await told(back, 5) == [f"urn:e:{number}" for number in range(5)]
+        await receiver.silence()
+        await city.put("urn:e:new", a=1)
+        assert await told(receiver, 1) == ["urn:e:new"]
+
+
+async def test_a_crash_repeats_at_most_what_was_not_stored_and_loses_nothing(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    path = tmp_path / "city.db"
+    for life in range(4):
+        city = City(open_store(str(path), clock=system_clock), QUICK)
+        await city.open()
+        if life == 0:
+            await city.subscribe(receiver.url)
+        for number in range(10):
+            await city.put(f"urn:e:{life}-{number}", a=1)
+        await asyncio.sleep(0.03 * life)
+        await city.kill()
+    async with opened(path):
+        everything = {f"urn:e:{life}-{number}" for life in range(4) for number in range(10)}
+        assert set(await told(receiver, 40)) == everything
+
+
+async def test_a_backlog_survives_a_crash_even_when_the_others_have_gone_on(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    policy = Policy(pause_s=0.05, pause_s_max=0.05, queue_max=3, page=5)
+    path = tmp_path / "city.db"
+    async with receiving() as gone:
+        port = gone.port
+    city = City(open_store(str(path), clock=system_clock), policy)
+    await city.open()
+    await city.subscribe(receiver.url, "urn:s:good")
+    await city.subscribe(f"http://127.0.0.1:{port}/notify", "urn:s:bad")
+    for number in range(30):
+        await city.put(f"urn:e:{number}", a=1)
+    await told(receiver, 30)
+    await until_stored(city.store, HEAD, 30)
+    assert await city.store.position(READER) < 30
+    await city.kill()
+    receiver.posts.clear()
+    async with receiving(port) as back, opened(path, policy):
+        assert await told(back, 30) == [f"urn:e:{number}" for number in range(30)]
+        assert receiver.posts == []
+
+
+async def test_what_a_paused_subscription_missed_stays_missed_after_a_restart(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with opened(tmp_path / "city.db") as city:
+        await city.subscribe(receiver.url)
+        await city.update({"isActive": False})
+        await city.put("urn:e:1", a=1)
+        await city.update({"isActive": True})
+    async with opened(tmp_path / "city.db") as city:
+        await receiver.silence()
+        await city.put("urn:e:2", a=1)
+        assert await told(receiver, 1) == ["urn:e:2"]
+
+
+async def test_counts_survive_a_restart_and_go_with_the_subscription(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    async with opened(tmp_path / "city.db") as city:
+        await city.subscribe(receiver.url)
+        await city.put("urn:e:1", a=1)
+        await told(receiver, 1)
+    async with opened(tmp_path / "city.db") as city:
+        assert await city.counts() == (1, 0, "ok")
+        await city.subscriptions.delete(LOCAL, "urn:s:1")
+        assert await city.store.list_documents(STANDING_KIND) == []
+
+
+async def test_positions_let_the_journal_be_pruned(city: City, receiver: Receiver) -> None:
+    await city.subscribe(receiver.url)
+    await city.put("urn:e:1", a=1)
+    await city.put("urn:e:2", b=1)
+    await told(receiver, 2)
+    await until_stored(city.store, READER, 2)
+    await city.store.prune_journal(before_us=system_clock() + 1)
+    await city.put("urn:e:3", a=1)
+    assert (await told(receiver, 3))[-1] == "urn:e:3"
+
+
+async def until_stored(store: Store, reader: str, seq: int) -> None:
+    async with asyncio.timeout(10):
+        while await store.position(reader) < seq:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+# ── periodic subscriptions ────────────────────────────────────────────────────────────────────
+
+
+async def test_a_periodic_subscription_tells_what_there_is_every_interval(
+    city: City, receiver: Receiver
+) -> None:
+    await city.put("urn:e:1", a=1)
+    await city.put("urn:e:2", a=20)
+    await city.subscribe(receiver.url, timeInterval=0.3, q="a>10")
+    first, second = await receiver.wait(2)
+    assert ids(first) == ids(second) == ["urn:e:2"]
+    assert 0.2 < second.at_s - first.at_s < 0.6
+
+
+async def test_a_periodic_subscription_says_nothing_of_nothing(
+    city: City, receiver: Receiver
+) -> None:
+    await city.subscribe(receiver.url, timeInterval=0.1)
+    await receiver.silence()
+    await city.put("urn:e:1", a=1)
+    await receiver.wait(1)
+    await city.update({"isActive": False})
+    receiver.posts.clear()
+    await receiver.silence()
+    await city.update({"isActive": True})
+    await receiver.wait(1)
+
+
+async def test_a_periodic_subscription_goes_on_after_failures_and_restarts(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.answer = lambda post: 500 if len(receiver.posts) == 1 else 200
+    async with opened(tmp_path / "city.db") as city:
+        await city.put("urn:e:1", a=1)
+        await city.subscribe(receiver.url, timeInterval=0.1)
+        await receiver.wait(2)
+    receiver.posts.clear()
+    async with opened(tmp_path / "city.db"):
+        await receiver.wait(2)
+
+
+async def test_a_subscription_that_expires_falls_silent(city: City, receiver: Receiver) -> None:
+    from conurb.model.time import shown_us
+
+    soon = shown_us(system_clock() + 300_000)
+    await city.subscribe(receiver.url, expiresAt=soon)
+    await city.put("urn:e:1", a=1)
+    await receiver.wait(1)
+    await asyncio.sleep(0.4)
+    receiver.posts.clear()
+    await city.put("urn:e:2", a=1)
+    await receiver.silence()
+    shown = await city.subscriptions.get(LOCAL, "urn:s:1")
+    assert shown.subscription.status(system_clock()) == "expired"
+
+
+# ── callers ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_nobody_is_told_what_they_may_not_read(city: City, receiver: Receiver) -> None:
+    caller = Caller("guest", frozenset({"read"}), Restriction(scopes=("/yrd",)))
+    document = {
+        "id": "urn:s:1",
+        "type": "Subscription",
+        "entities": [{"type": "T"}],
+        "notification": {"endpoint": {"uri": receiver.url}},
+    }
+    await city.subscriptions.create(caller, document, core_terms(), base_url=BASE)
+    await city.put("urn:e:1", a=1, scope="/prd/shenzhen")
+    await city.put("urn:e:2", a=1, scope="/yrd/wuxi")
+    assert await told(receiver, 1) == ["urn:e:2"]
+    await receiver.wait(1)
+    assert len(receiver.posts) == 1
+
+
+async def test_a_subscription_belongs_to_who_made_it(city: City) -> None:
+    one = Caller("one", frozenset({"read"}))
+    other = Caller("other", frozenset({"read", "write"}))
+    document = {
+        "id": "urn:s:1",
+        "type": "Subscription",
+        "entities": [{"type": "T"}],
+        "notification": {"endpoint": {"uri": "http://127.0.0.1:9/"}},
+    }
+    await city.subscriptions.create(one, document, core_terms(), base_url=BASE)
+    with pytest.raises(ForbiddenError):
+        await city.subscriptions.delete(other, "urn:s:1")
+    with pytest.raises(ForbiddenError):
+        await city.subscriptions.update(
+            other, "urn:s:1", {"isActive": False}, core_terms(), base_url=BASE
+        )
+    assert (await city.subscriptions.query(other, limit=10)) == ([], 0)
+    assert (await city.subscriptions.query(one, limit=10))[1] == 1
+    assert (await city.subscriptions.query(LOCAL, limit=10))[1] == 1
+    with pytest.raises(ForbiddenError):
+        await city.subscriptions.create(
+            Caller("nobody", frozenset()), document, core_terms(), base_url=BASE
+        )
+
+
+# ── cost ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_without_subscriptions_the_journal_is_not_read(
+    city: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    monkeypatch.setattr(city.store, "journal", lambda **bounds: read.append(bounds))
+    for number in range(5):
+        await city.put(f"urn:e:{number}", a=1)
+    await asyncio.sleep(0.1)
+    assert read == []
+
+
+async def test_a_write_asks_only_the_subscriptions_of_its_type(
+    city: City, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    dispatcher = city.subscriptions.dispatcher
+    concerns = dispatcher.concerns
+
+    async def counted(subscription: Any, *rest: Any) -> bool:
+        asked.append(subscription.id)
+        return await concerns(subscription, *rest)
+
+    monkeypatch.setattr(dispatcher, "concerns", counted)
+    for number in range(50):
+        await city.subscribe(receiver.url, f"urn:s:{number}", entities=[{"type": f"T{number}"}])
+    await city.subscribe(receiver.url, "urn:s:mine")
+    await city.put("urn:e:1", a=1)
+    await told(receiver, 1)
+    assert asked == ["urn:s:mine"]
