@@ -62,6 +62,7 @@ class Settings:
     page_default: int = 20
     page_max: int = 1000
     offset_max: int = 10_000_000
+    temporal_instances_max: int = 10_000
     query_text_max: int = 16_384
     body_inline_bytes_max: int = 65_536
 
@@ -74,6 +75,7 @@ class Settings:
             "batch_max",
             "page_default",
             "page_max",
+            "temporal_instances_max",
             "contexts_max",
             "context_bytes_max",
             "query_text_max",

@@ -29,6 +29,7 @@ MODULES: Final = (
     "batch",
     "discovery",
     "temporal",
+    "temporal_reading",
     "entity_maps",
     "snapshots",
     "subscriptions",

@@ -8,7 +8,8 @@ from typing import Any, Final
 from conurb.errors import BadRequestDataError
 from conurb.model.changes import HistoryInstance
 from conurb.model.names import is_uri
-from conurb.model.query.tree import AggregationMethod
+from conurb.model.query.tree import AggregationMethod, TimeProperty
+from conurb.model.time import fixed_us
 
 HEAD: Final = "@head"
 """The pseudo-attribute that holds an object's types, scope and expiry in its history.
@@ -68,3 +69,17 @@ def parse_instance_id(text: str) -> int | None:
     digits = text.removeprefix(INSTANCE_PREFIX)
     known = digits != text and digits.isascii() and digits.isdigit()
     return int(digits) if known and len(digits) <= _NUMBER_DIGITS_MAX else None
+
+
+def time_of(one: HistoryInstance, timeproperty: TimeProperty) -> int | None:
+    """Find the time of a history instance by a temporal property; None when it has none.
+
+    Point 11 of `conurb.model.query.match` says it; microseconds since the epoch.
+    """
+    if one.instance is None:
+        if timeproperty == "deletedAt":
+            return one.recorded_us
+        stated = timeproperty == "observedAt" and one.at_us != one.recorded_us
+        return one.at_us if stated else None
+    text = one.instance.get(timeproperty)
+    return None if text is None else fixed_us(text)

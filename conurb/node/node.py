@@ -1,9 +1,10 @@
 """One node: the objects of one tenant, and everything that can be done with them.
 
 The facade that the protocols (`conurb.http`, the command line, a region) call. It only holds the
-parts together: `provide` writes, `consume` reads, `entity_maps` and `snapshots` keep what queries
-found, `subscriptions` tells of what changes. Every method of a part takes the caller first,
-arguments in internal form (IRIs, `Entity`, `Fragment`, `Query`), and gives internal form back.
+parts together: `provide` writes, `consume` reads, `temporal` does both to history, `entity_maps`
+and `snapshots` keep what queries found, `subscriptions` tells of what changes. Every method of a
+part takes the caller first, arguments in internal form (IRIs, `Entity`, `Fragment`, `Query`), and
+gives internal form back.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from conurb.node.expiry import Reaper
 from conurb.node.provide import Provision
 from conurb.node.snapshots import NoRooms, Rooms, Snapshots
 from conurb.node.subscriptions import Subscriptions
+from conurb.node.temporal import Temporal
 
 if TYPE_CHECKING:
     from conurb.node.contexts import Contexts
@@ -55,6 +57,7 @@ class Node:
         self.bounds = bounds or Bounds()
         self.provide = Provision(store, self.bounds)
         self.consume = Consumption(store, self.bounds)
+        self.temporal = Temporal(store, self.bounds)
         self.entity_maps = EntityMaps(store, self.consume, self.bounds, clock)
         self.snapshots = Snapshots(store, rooms or NoRooms(), self.bounds, clock)
         self.subscriptions = Subscriptions(
