@@ -16,17 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 from conurb.errors import ConurbError, InvariantError
 from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
 from conurb.model.entity import Attributes, Entity, Instance
+from conurb.model.evolution import HEAD as HEAD
 from conurb.model.operations.expiry import Expire
 from conurb.model.time import BEGINNING, Stamps, fixed, fixed_us
 from conurb.store.contract import Outcome
-
-HEAD: Final = "@head"
-"""The pseudo-attribute that holds an object's types, scope and expiry in its history."""
 
 Key = tuple[str, str, str | None]
 """(object, attribute, datasetId)."""
@@ -45,7 +43,11 @@ class Held:
 
 @dataclass(slots=True)
 class Row:
-    """One row of history to insert. `instance` None is a tombstone; a head's is `head_body`."""
+    """One row of history to insert.
+
+    `instance` None is a tombstone, `kind` then the type of what it ended, where it is known; the
+    instance of a head is `head_body`.
+    """
 
     id: str
     attribute: str
@@ -55,6 +57,7 @@ class Row:
     number: int
     instance: Instance | None
     superseded_us: int | None = None
+    kind: str | None = None
     first: bool = False
     copies_head_at: int | None = None
 
@@ -229,7 +232,7 @@ class _Entry:
             self._erase()
         if change.after is None and change.before is not None and not change.erase:
             for attribute, instance in change.before.iter_instances():
-                self._remove(attribute, instance.get("datasetId"))
+                self._remove(attribute, instance.get("datasetId"), instance["type"])
             self._insert(HEAD, None, self._stamp, None)
         else:
             self._enter_instances()
@@ -253,13 +256,13 @@ class _Entry:
         ledger._unstored.add(self._id)
         rows.state[self._id] = None
 
-    def _remove(self, attribute: str, dataset: str | None) -> None:
+    def _remove(self, attribute: str, dataset: str | None, kind: str | None) -> None:
         key = (self._id, attribute, dataset)
         for row in self._ledger._by_key.get(key, ()):
             if row.at_us > self._stamp and row.superseded_us is None:
                 row.superseded_us = self._stamp
         self._rows.superseded_after.append((key, self._stamp, self._stamp))
-        self._insert(attribute, dataset, self._stamp, None)
+        self._insert(attribute, dataset, self._stamp, None, kind=kind)
 
     def _enter_instances(self) -> None:
         change = self._change
@@ -274,10 +277,16 @@ class _Entry:
                 (self._id, item.attribute, item.number, self._stamp)
             )
             self._insert(
-                item.attribute, item.dataset, item.at_us, item.instance, number=item.number
+                item.attribute,
+                item.dataset,
+                item.at_us,
+                item.instance,
+                number=item.number,
+                kind=item.kind,
             )
         for removed in change.removed:
-            self._remove(removed.attribute, removed.dataset)
+            old = change.before and change.before.instance(removed.attribute, removed.dataset)
+            self._remove(removed.attribute, removed.dataset, old["type"] if old else None)
         for written in change.written:
             self._write(written.attribute, written.instance, new=written.new)
 
@@ -306,6 +315,7 @@ class _Entry:
         instance: Instance | None,
         *,
         number: int | None = None,
+        kind: str | None = None,
         first: bool = False,
         copies_head_at: int | None = None,
     ) -> None:
@@ -329,6 +339,7 @@ class _Entry:
             recorded,
             own if number is None else number,
             instance,
+            kind=kind,
             first=first,
             copies_head_at=copies_head_at,
         )

@@ -92,9 +92,16 @@ class Aggregator:
         )
 
     def fill(self, evolution: Evolution, series: list[tuple[int, int, int]]) -> None:
-        """Aggregate the series of one object; its periods begin together."""
-        spans = {}
+        """Aggregate the series of one object; those of one attribute begin together."""
+        by_attribute: dict[int, list[tuple[int, int, int]]] = {}
         for one in series:
+            by_attribute.setdefault(one[1], []).append(one)
+        for group in by_attribute.values():
+            self._fill_attribute(evolution, group)
+
+    def _fill_attribute(self, evolution: Evolution, group: list[tuple[int, int, int]]) -> None:
+        spans = {}
+        for one in group:
             first, last = self._execute(
                 f"SELECT min({self._time}), max({self._time}) FROM history h WHERE {self._where}",
                 one,
@@ -110,6 +117,13 @@ class Aggregator:
         for one, (first, last) in spans.items():
             key = self._key(one)
             evolution.aggregates[key] = self._aggregate(one, start, end, first, last)
+            kind = self._execute(
+                f"SELECT h.body ->> '$.type' FROM history h WHERE {self._where} "
+                f"ORDER BY {self._time} DESC LIMIT 1",
+                one,
+            ).get
+            if kind != "Property":
+                evolution.kinds[key[0]] = kind
 
     def _key(self, series: tuple[int, int, int]) -> tuple[str, str | None]:
         connection, terms = self._reach.connection, self._reach.terms

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import apsw
 
-from conurb.model.evolution import Evolution
+from conurb.model.changes import HistoryInstance
+from conurb.model.evolution import HEAD, Evolution
 from conurb.model.query.tree import Query, TemporalQuery
 from conurb.store.contract import EvolutionPage
 from conurb.store.sqlite import geography
@@ -43,10 +44,11 @@ class _EvolutionSelect:
         self.temporal = temporal
         self.query: Query = temporal.query
         self.parameters = reach.parameters
-        strict = temporal.aggregation is not None or temporal.last_n is not None
-        self.window = Window(temporal.window, strict)
-        self.source = InWindow(reach, self.window)
         self.predicates = Predicates(reach, self.query.restriction)
+        self.window = Window(
+            temporal.window, temporal.aggregation is not None, self._scope("AND g.at <= {n}.at")
+        )
+        self.source = InWindow(reach, self.window)
         self.attrs = self._numbers(temporal.attributes)
         self.datasets = self._dataset_numbers()
 
@@ -112,15 +114,13 @@ class _EvolutionSelect:
 
     def _common(self) -> str:
         query, source, predicates = self.query, self.source, self.predicates
-        parts = [self._has_instances()]
-        if query.attributes:
-            parts.append(f"({' OR '.join(source.exists(name) for name in query.attributes)})")
+        parts = [self._has_rows()]
         if query.condition is not None:
             parts.append(predicates.condition(source, query.condition))
         if query.geo is not None:
             parts.append(self._geo())
-        if query.scope is not None:
-            parts.append(predicates.scope(source, query.scope))
+        if self.temporal.window.timeproperty != "observedAt" and query.scope is not None:
+            parts.append((self._scope("") or "1").replace("{n}", "e"))
         parts.append(predicates.restriction(source))
         return conjunction(parts)
 
@@ -134,19 +134,27 @@ class _EvolutionSelect:
             f"EXISTS (SELECT 1 FROM {nodes.tables[0]} WHERE {' AND '.join((*nodes.where, fits))})"
         )
 
-    def _has_instances(self) -> str:
-        """Give the predicate that there is something to give: an instance in the window."""
-        parts = ["w.eid = e.eid", self._which("w"), self.window.where("w", self.parameters)]
-        return f"EXISTS (SELECT 1 FROM history w WHERE {' AND '.join(parts)})"
+    def _scope(self, bound: str) -> str | None:
+        """Give the predicate that the head in force for row `{n}` satisfies the scope query."""
+        if self.query.scope is None:
+            return None
+        fits = self.predicates.scope(Current(self.reach, "z"), self.query.scope)
+        return (
+            "EXISTS (SELECT 1 FROM (SELECT g.body -> '$.scope' AS scope FROM history g "
+            f"WHERE g.eid = {{n}}.eid AND g.attr = {HEAD_TERM} AND g.dataset = 0 "
+            f"AND g.superseded IS NULL {bound} ORDER BY g.at DESC LIMIT 1) z WHERE {fits})"
+        )
 
-    def _which(self, name: str) -> str:
-        """Give the predicate on attribute and datasetId of a row that is to be given."""
-        parts = [f"{name}.attr <> {HEAD_TERM}"]
-        if self.attrs is not None:
-            parts = [f"{name}.attr IN ({', '.join(map(str, self.attrs)) or 'NULL'})"]
+    def _has_rows(self) -> str:
+        """Give the predicate that there is a row in the window."""
+        parts = ["w.eid = e.eid", f"w.attr <> {HEAD_TERM}"]
+        asked = self._numbers(self.query.attributes)
+        if asked is not None:
+            parts.append(f"w.attr IN ({', '.join(map(str, asked)) or 'NULL'})")
         if self.datasets is not None:
-            parts.append(f"{name}.dataset IN ({', '.join(map(str, self.datasets)) or 'NULL'})")
-        return " AND ".join(parts)
+            parts.append(f"w.dataset IN ({', '.join(map(str, self.datasets)) or 'NULL'})")
+        parts.append(self.window.where("w", self.parameters))
+        return f"EXISTS (SELECT 1 FROM history w WHERE {' AND '.join(parts)})"
 
     def _rows(self, arms: list[tuple[str, str]]) -> list[tuple[Any, ...]]:
         limit = self.parameters.add(self.query.limit + 1)
@@ -185,6 +193,10 @@ class _EvolutionSelect:
             for eid, group in _by_eid(series).items():
                 aggregator.fill(evolutions[eid], group)
             return
+        for eid, evolution in evolutions.items():
+            heads = self._heads(eid)
+            if heads:
+                evolution.instances[HEAD] = heads
         limit = self.temporal.instance_limit
         rows = self._instances(series, limit)
         if sum(map(len, rows.values())) > limit:
@@ -193,6 +205,26 @@ class _EvolutionSelect:
             iri = self.reach.terms.iri(self.reach.connection, attr)
             instances = self.reach.terms.history_of(self.reach.connection, (r[1:] for r in found))
             evolutions[eid].instances[iri] = instances
+
+    def _heads(self, eid: int) -> list[HistoryInstance]:
+        """Give the heads whose validity meets the window; for another time than observedAt, all."""
+        rows = self.reach.connection.execute(
+            f"SELECT {HISTORY_COLUMNS} FROM history WHERE eid = ? AND attr = ? AND dataset = 0 "
+            "AND superseded IS NULL ORDER BY at",
+            (eid, HEAD_TERM),
+        )
+        heads = self.reach.terms.history_of(self.reach.connection, rows)
+        window = self.temporal.window
+        if window.timeproperty != "observedAt":
+            return heads
+        low = window.at_us if window.relation in ("after", "between") else None
+        high = {"before": window.at_us, "between": window.end_us}.get(window.relation or "")
+        ends = [head.at_us for head in heads[1:]] + [None]
+        return [
+            head
+            for head, end in zip(heads, ends, strict=True)
+            if (high is None or head.at_us < high) and (low is None or end is None or end > low)
+        ]
 
     def _series(self, eid: int) -> list[Series]:
         """Walk the series of an object by seeks, not by reading its history."""
@@ -247,11 +279,10 @@ class _EvolutionSelect:
             whole = [t for t in times[: self.temporal.instance_limit] if t != last]
             last = whole[-1] if whole else last
         page.truncated_at_us = last
-        kept = {
+        return {
             key: [r for r in found if (r[0] >= last if latest_first else r[0] <= last)]
             for key, found in rows.items()
         }
-        return {key: found for key, found in kept.items() if found}
 
 
 def _time_and_number(row: tuple[Any, ...]) -> tuple[int, int]:

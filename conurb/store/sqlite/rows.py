@@ -18,7 +18,7 @@ from conurb.store.contract import Record
 ENTITY_COLUMNS: Final = "id, types, scope, created, modified, expires, doc"
 """What `entity_of` reads, in this order."""
 
-HISTORY_COLUMNS: Final = "attr, dataset, at, recorded, superseded, number, body"
+HISTORY_COLUMNS: Final = "attr, dataset, at, recorded, superseded, number, body, val"
 """What `history_of` reads, in this order."""
 
 TERMS_MAX: Final = 100_000
@@ -149,6 +149,7 @@ class Terms:
                 superseded,
                 number,
                 None if body is None else orjson.loads(body),
+                val if body is None else None,
             )
-            for attr, dataset, at, recorded, superseded, number, body in rows
+            for attr, dataset, at, recorded, superseded, number, body, val in rows
         ]

@@ -6,8 +6,8 @@
   `flat` the values that can be compared at once (`values.py`), which expression indexes stand on.
   `born` is the `at` of the first head row, `due` when something of it expires.
 - `history`: every instance ever stored with its two times, clustered by (object, attribute,
-  datasetId, at). `val` is its value as in `flat`; `body` NULL is a tombstone; `observed` says
-  whether it has `observedAt`. `dataset` 0 is the default instance.
+  datasetId, at). `val` is its value as in `flat`; `body` NULL is a tombstone, `val` then the type
+  of what it ended; `observed` says whether `at` was stated. `dataset` 0 is the default instance.
 - `journal`: what every operation did, numbered in commit order.
 - `geo`: R*Tree over the geometries of current state; row ids are `eid * GEO_PER_ENTITY_MAX + n`.
 - `term`: short names of IRIs (types, attributes, datasetIds).

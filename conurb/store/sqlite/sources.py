@@ -220,7 +220,8 @@ class AsOf:
         of = f"v.eid = {self.alias}.eid AND v.attr = {term}"
         return (
             f"CASE WHEN EXISTS (SELECT 1 FROM history v WHERE {of} AND v.dataset > 0) "
-            f"THEN {marker} ELSE (SELECT v.val FROM history v WHERE {of} AND v.dataset = 0 "
+            f"THEN {marker} ELSE (SELECT CASE WHEN v.body IS NOT NULL THEN v.val END "
+            f"FROM history v WHERE {of} AND v.dataset = 0 "
             f"AND v.at <= {self.at} AND {self._live('v')} ORDER BY v.at DESC LIMIT 1) END"
         )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from conurb.model.query.tree import TimeWindow
-from conurb.model.time import fixed
+from conurb.model.time import BEGINNING, fixed
 from conurb.store.sqlite.rows import HEAD_TERM
 from conurb.store.sqlite.sources import Current, Nodes, Parameters, Reach, Source
 
@@ -16,40 +16,45 @@ DEFAULT_DATASET: Final = "@none"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A time window as SQL over rows of history.
+    """A time window as SQL over rows of history (match, point 11).
 
-    With an aggregation or `last_n` only instances that have the time property count; without a
-    relation a plain answer gives every instance, and the tombstones.
+    `aggregated` takes what can be aggregated only: instances, whose time isn't 'always'. `scope`
+    says of a row `{n}` whether its time is in the validity of a scope that is asked for.
     """
 
     window: TimeWindow
-    strict: bool
+    aggregated: bool = False
+    scope: str | None = None
 
     def time(self, name: str) -> str:
         """Give the time of a row in microseconds."""
-        if self.window.timeproperty in ("observedAt", "deletedAt"):
+        if self.window.timeproperty == "observedAt":
             return f"{name}.at"
+        if self.window.timeproperty == "deletedAt":
+            return f"{name}.recorded"
         text = f"({name}.body ->> '$.{self.window.timeproperty}')"
         seconds = f"unixepoch(substr({text}, 1, 19))"
         return f"({seconds} * 1000000 + CAST(substr({text}, 21, 6) AS INTEGER))"
 
     def where(self, name: str, parameters: Parameters) -> str:
         """Give the predicate that a row is live and in the window."""
-        window = self.window
+        kind = self.window.timeproperty
         parts = [f"{name}.superseded IS NULL"]
-        bounded = window.relation is not None or self.strict
-        if window.timeproperty == "deletedAt":
-            parts.append(f"{name}.body IS NULL")
-        elif bounded or window.timeproperty != "observedAt":
-            parts.append(f"{name}.body IS NOT NULL")
-            if window.timeproperty == "observedAt":
+        if kind == "observedAt":
+            if self.window.relation is not None:
                 parts.append(f"{name}.observed")
-        if window.timeproperty in ("observedAt", "deletedAt"):
-            column = f"{name}.at"
-            parts += [f"{column} {sign} {parameters.add(us)}" for sign, us in self._bounds()]
-        else:
-            column = f"({name}.body ->> '$.{window.timeproperty}')"
-            parts += [f"{column} {sign} {parameters.add(fixed(us))}" for sign, us in self._bounds()]
+            if self.scope is not None:
+                parts.append(self.scope.replace("{n}", name))
+        if kind == "deletedAt":
+            parts.append(f"{name}.body IS NULL")
+        elif kind != "observedAt" or self.aggregated:
+            parts.append(f"{name}.body IS NOT NULL")
+        if self.aggregated and kind == "observedAt":
+            parts.append(f"{name}.at > {BEGINNING}")
+        by_text = kind in ("createdAt", "modifiedAt")
+        column = f"({name}.body ->> '$.{kind}')" if by_text else self.time(name)
+        for sign, us in self._bounds():
+            parts.append(f"{column} {sign} {parameters.add(fixed(us) if by_text else us)}")
         return " AND ".join(parts)
 
     def _bounds(self) -> list[tuple[str, int]]:

@@ -15,11 +15,12 @@ import orjson
 from conurb.errors import ConurbError
 from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity, Instance
+from conurb.model.evolution import HEAD
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import Stamps
 from conurb.store.contract import Document, Outcome, Position
 from conurb.store.group import Request, Result
-from conurb.store.ledger import HEAD, Held, JournalRow, Key, Ledger, Needs, Row, Rows
+from conurb.store.ledger import Held, JournalRow, Key, Ledger, Needs, Row, Rows
 from conurb.store.sqlite import geometries
 from conurb.store.sqlite.rows import (
     HEAD_TERM,
@@ -346,7 +347,7 @@ class Writer:
 
     def _history_row(self, row: Row) -> tuple[Any, ...]:
         instance = row.instance
-        val: Any = None
+        val: Any = row.kind
         if instance is not None:
             if row.attribute == HEAD:
                 types = instance["types"]
@@ -359,7 +360,7 @@ class Writer:
             row.recorded_us,
             row.superseded_us,
             row.number,
-            instance is not None and "observedAt" in instance,
+            row.at_us != row.recorded_us if instance is None else "observedAt" in instance,
             val,
             None if instance is None else orjson.dumps(instance).decode(),
         )
