@@ -21,10 +21,12 @@ from typing import Any
 from conurb.errors import ConurbError, InvariantError
 from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
 from conurb.model.entity import Attributes, Entity, Instance
-from conurb.model.evolution import HEAD as HEAD
+from conurb.model.evolution import HEAD
 from conurb.model.operations.expiry import Expire
 from conurb.model.time import BEGINNING, Stamps, fixed, fixed_us
 from conurb.store.contract import Outcome
+
+__all__ = ["HEAD", "Held", "JournalRow", "Key", "Ledger", "Needs", "Row", "Rows", "head_body"]
 
 Key = tuple[str, str, str | None]
 """(object, attribute, datasetId)."""

@@ -131,12 +131,13 @@ scopes. Everything given has to hold. An expired entity isn't there.
   validity meets the window, else all.
 
 **12. Aggregation** of the rows that have an instance and a time that isn't 'always'
-(`time.BEGINNING`), per attribute, datasetId and period. Periods start at the window's start, else at the attribute's first row in the window; only those with rows
-are given. Both parts of the duration 0: one period, from there to the window's end, else to the
-last row. totalCount: rows; distinctCount: different values. The others take numbers: a JSON
-number, a boolean as 0 or 1, a list as its length; stddev is of the population, sumsq the sum of
-squares. Without any number in the period, min and max take texts, by code point (an object with
-`@value` by that text). A method that has nothing to take gives no row.
+(`time.BEGINNING`), per attribute, datasetId and period. Periods start at the window's start, else
+at the attribute's first row in the window; only those with rows are given. Both parts of the
+duration 0: one period, from there to the window's end, else to the last row. totalCount: rows;
+distinctCount: different values. The others take numbers: a JSON number, a boolean as 0 or 1, a list
+as its length; stddev is of the population, sumsq the sum of squares. Without any number in the
+period, min and max take texts, by code point (an object with `@value` by that text). A method that
+has nothing to take gives no row.
 """
 
 from __future__ import annotations
