@@ -160,10 +160,10 @@ def preferences(prefer: bytes) -> Preferences:
 
 
 def body_context(source: Any) -> Any:
-    """Write the @context of a JSON-LD answer: the caller's; the core @context is implied (5.5.5).
+    """Write the @context of a JSON-LD answer as the caller gave it: the core is implied (5.5.5).
 
     Without one of the caller's, the core @context stands for itself.
     """
     if source is None:
-        return [CORE_CONTEXT_URL]
-    return list(source) if isinstance(source, (list, tuple)) else [source]
+        return CORE_CONTEXT_URL
+    return list(source) if isinstance(source, tuple) else source

@@ -101,6 +101,6 @@ def test_preferences_ignore_what_is_unknown() -> None:
 
 
 def test_body_context_is_the_callers_or_the_core_context() -> None:
-    assert body_context(None) == [CORE_CONTEXT_URL]
-    assert body_context(URL) == [URL]
+    assert body_context(None) == CORE_CONTEXT_URL
+    assert body_context(URL) == URL
     assert body_context([URL, {"a": "urn:a"}]) == [URL, {"a": "urn:a"}]
