@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from cyclopts import App
+
 from conurb import errors
+from conurb.cli.main import build
+from conurb.config import Settings
+from conurb.http.problems import problem_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,3 +55,49 @@ def test_every_page_that_is_linked_exists() -> None:
 def test_decisions_are_numbered_without_gaps() -> None:
     numbers = sorted(int(path.name[:4]) for path in (ROOT / "docs" / "decisions").glob("*.md"))
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_every_setting_is_documented_and_every_documented_setting_exists() -> None:
+    page = (ROOT / "docs" / "guide" / "settings.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert documented == {field.name for field in dataclasses.fields(Settings)}
+
+
+def iter_commands(app: App, path: str) -> Iterator[tuple[str, App]]:
+    if app.default_command is not None:
+        yield path, app
+    for name in app:
+        if not name.startswith("-"):
+            yield from iter_commands(app[name], f"{path} {name}")
+
+
+COMMANDS = dict(iter_commands(build(), "conurb"))
+
+
+def test_every_command_is_documented_and_every_documented_command_exists() -> None:
+    page = (ROOT / "docs" / "guide" / "commands.md").read_text()
+    assert set(re.findall(r"^\| `(conurb [^`]+)`", page, re.MULTILINE)) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_shows_an_example_of_itself(name: str) -> None:
+    text = COMMANDS[name].default_command.__doc__ or ""
+    assert f"Example: {name}" in " ".join(text.split())
+
+
+def test_only_errors_that_are_not_the_callers_are_server_errors() -> None:
+    ours = {
+        errors.ConurbError,
+        errors.ConfigError,
+        errors.InvariantError,
+        errors.UnavailableError,
+        errors.LoopDetectedError,
+        errors.ContextUnavailableError,
+    }
+    kinds = {
+        kind
+        for _, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, errors.ConurbError)
+    }
+    assert {kind for kind in kinds if problem_of(kind).status >= 500} == ours
