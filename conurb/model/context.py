@@ -20,7 +20,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError, ConurbError
-from conurb.model.names import check_name, is_simple_name
+from conurb.model.names import check_name
 
 CORE_CONTEXT_URL: Final = "https://uri.etsi.org/ngsi-ld/v1/ngsi-ld-core-context-v1.9.jsonld"
 """The core @context that this node speaks."""
@@ -117,7 +117,8 @@ class Terms:
     def compact(self, iri: str) -> str:
         """Compact an IRI to the shortest name or prefix:name that expands to it again.
 
-        Without one the IRI is given back: a fully qualified name (clause 5.5.7).
+        What stands after the prefix may be anything, as in JSON-LD. Without one the IRI is given
+        back: a fully qualified name (clause 5.5.7).
 
         >>> core_terms().compact("https://uri.etsi.org/ngsi-ld/default-context/population")
         'population'
@@ -137,9 +138,7 @@ class Terms:
             candidates = [
                 f"{prefix}:{iri[len(base) :]}"
                 for prefix, base in self._prefixes.items()
-                if iri.startswith(base)
-                and is_simple_name(iri[len(base) :])
-                and is_simple_name(prefix)
+                if iri.startswith(base) and len(iri) > len(base)
             ]
             fitting = [c for c in candidates if self._expands_to(c, iri)]
             name = min(fitting, key=lambda c: (len(c), c), default=iri)
@@ -165,11 +164,11 @@ class Terms:
 
     def compact_value(self, iri: str) -> str:
         """Compact what `expand_value` gave."""
-        name = self.compact(iri)
-        if name == iri and iri.startswith(DEFAULT_VOCABULARY):
+        if iri.startswith(DEFAULT_VOCABULARY):
             rest = iri[len(DEFAULT_VOCABULARY) :]
-            return rest if self.expand_value(rest) == iri else iri
-        return name
+            if self.expand_value(rest) == iri:
+                return rest
+        return self.compact(iri)
 
 
 def compile_context(context: ContextValue, load: Callable[[str], Any]) -> Terms:
