@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from conurb.node.consume import Answer
+
+
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """Give the name."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,16 @@ class Completeness:
         if self.missing:
             text += "; missing: " + ", ".join(f"{one.node} ({one.reason})" for one in self.missing)
         return text
+
+
+def completeness_of(peers: Sequence[Named], absences: Sequence[Absence]) -> Completeness:
+    """Say who was asked, and who of them, or of those that couldn't be asked, is missing."""
+    asked = [peer.name for peer in peers]
+    absent = {one.node: one for one in absences}
+    return Completeness(
+        asked=(*asked, *(name for name in absent if name not in asked)),
+        missing=tuple(absent.values()),
+    )
 
 
 @dataclass(slots=True)

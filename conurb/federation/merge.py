@@ -1,32 +1,13 @@
-"""Merging what several nodes answer: one entity of many, one ordered page of many.
-
-Lists merge lazily: each node is asked for a few entities at first, and for more only when the page
-needs them, so that a page of a region costs little more than a page of one node.
-"""
+"""Merging what several nodes answer of one object: its state, its history."""
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import replace
 
+from conurb.model.changes import HistoryInstance
 from conurb.model.entity import Attributes, Entity, Instance
-from conurb.model.query.ranking import order_key
-from conurb.model.query.tree import OrderBy
-from conurb.node.consume import Answer
-
-CHUNK_MIN: Final = 10
-"""Entities that a node is asked for at least."""
-
-CHUNK_MAX: Final = 1000
-"""Entities that a node is asked for at most; no node gives more at once."""
-
-COUNTED_MAX: Final = 100_000
-"""Entities of several nodes that are looked through for ids that occur twice, for a count."""
-
-Ask = Callable[[int, int], Awaitable[Answer | None]]
-"""Asks a node for (limit, offset) of its entities; None when it doesn't answer any more."""
+from conurb.model.evolution import Evolution
 
 
 def merge_entities(parts: Sequence[Entity]) -> Entity:
@@ -66,93 +47,31 @@ def _recency(instance: Instance) -> tuple[bool, str]:
     return (observed is not None, observed or instance.get("modifiedAt") or "")
 
 
-@dataclass(slots=True)
-class Cursor:
-    """Where the merge stands in the answers of one node."""
+def merge_evolutions(parts: Sequence[Evolution], *, latest_first: bool) -> Evolution:
+    """Merge the histories that several nodes have of one object, in order of the times spoken of.
 
-    ask: Ask
-    chunk: int
-    buffer: list[Entity] = field(default_factory=list)
-    taken: int = 0
-    offset: int = 0
-    exhausted: bool = False
-
-    def start(self, answer: Answer) -> None:
-        """Take in the first answer."""
-        self._take(answer)
-
-    async def peek(self) -> Entity | None:
-        """Give the next entity without taking it; None at the end."""
-        if self.taken == len(self.buffer) and not self.exhausted:
-            self.chunk = min(self.chunk * 2, CHUNK_MAX)
-            answer = await self.ask(self.chunk, self.offset)
-            if answer is None:
-                self.exhausted = True
-            else:
-                self._take(answer)
-        return self.buffer[self.taken] if self.taken < len(self.buffer) else None
-
-    def _take(self, answer: Answer) -> None:
-        self.buffer, self.taken = answer.entities, 0
-        self.offset += len(answer.entities)
-        self.exhausted = not answer.more or not answer.entities
-
-
-@dataclass(slots=True)
-class MergedPage:
-    """One page of the merge; `seen` is how many distinct entities it has come by."""
-
-    entities: list[Entity]
-    more: bool
-    seen: int
-
-
-async def merge_page(
-    cursors: Iterable[Cursor], *, order: tuple[OrderBy, ...], offset: int, limit: int, drain: bool
-) -> MergedPage:
-    """Merge ordered answers into the page from `offset` on, of `limit` entities.
-
-    Entities of one id are merged into one, at the place of the first. With `drain` the merge goes
-    on to the end, so that `seen` is the count of all.
+    Aggregates can't be merged out of aggregates: those of the first node that has any of an
+    attribute stand (an object has one home node).
     """
-    heap: list[tuple[tuple[Any, ...], int, Cursor]] = []
-    for number, cursor in enumerate(cursors):
-        await _push(heap, number, cursor, order)
-    page: dict[str, list[Entity]] = {}
-    seen: set[str] = set()
-    more = False
-    while heap:
-        _, number, cursor = heapq.heappop(heap)
-        entity = cursor.buffer[cursor.taken]
-        if entity.id in page:
-            page[entity.id].append(entity)
-        elif entity.id not in seen:
-            if len(page) == limit and len(seen) >= offset:
-                more = True
-                if not drain:
-                    break
-            elif len(seen) >= offset:
-                page[entity.id] = [entity]
-            seen.add(entity.id)
-        cursor.taken += 1
-        await _push(heap, number, cursor, order)
-    merged = [merge_entities(parts) for parts in page.values()]
-    return MergedPage(merged, more, len(seen))
-
-
-async def _push(
-    heap: list[tuple[tuple[Any, ...], int, Cursor]],
-    number: int,
-    cursor: Cursor,
-    order: tuple[OrderBy, ...],
-) -> None:
-    entity = await cursor.peek()
-    if entity is not None:
-        key = order_key(entity, order) if order else (entity.id,)
-        heapq.heappush(heap, (key, number, cursor))
-
-
-def first_chunk(*, wanted: int, nodes: int) -> int:
-    """Give how many entities each node is asked for first: twice its even share of the page."""
-    share = 2 * wanted // max(nodes, 1)
-    return max(1, min(wanted, max(CHUNK_MIN, share), CHUNK_MAX))
+    if len(parts) == 1:
+        return parts[0]
+    instances: dict[str, list[HistoryInstance]] = {}
+    for part in parts:
+        for attribute, items in part.instances.items():
+            instances.setdefault(attribute, []).extend(items)
+    for items in instances.values():
+        items.sort(key=lambda item: (item.at_us, item.number), reverse=latest_first)
+    deleted = [part.deleted_us for part in parts]
+    known = [one for one in deleted if one is not None]
+    return replace(
+        parts[0],
+        types=tuple(dict.fromkeys(one for part in parts for one in part.types)),
+        scope=tuple(dict.fromkeys(one for part in parts for one in part.scope)),
+        created_us=min(part.created_us for part in parts),
+        modified_us=max(part.modified_us for part in parts),
+        deleted_us=max(known) if len(known) == len(deleted) else None,
+        instances=instances,
+        aggregates={
+            key: value for part in reversed(parts) for key, value in part.aggregates.items()
+        },
+    )

@@ -19,9 +19,10 @@ from conurb.model.entity import Entity
 from conurb.model.query.tree import Query, TemporalQuery
 from conurb.node.consume import Answer, Consumption
 from conurb.node.node import Node
+from conurb.node.temporal import Temporal
 
 if TYPE_CHECKING:
-    from conurb.store.contract import AttributeInfo, EvolutionPage, TypeInfo
+    from conurb.store.contract import AttributeInfo, EvolutionPage, Store, TypeInfo
 
 TIMEOUT_S: Final = 10.0
 """How long a node's answer is waited for, unless its registration says otherwise."""
@@ -68,40 +69,45 @@ class Peer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """What can be asked of a node of the same process."""
+
+    consume: Consumption
+    temporal: Temporal
+    store: Store
+
+
+@dataclass(frozen=True, slots=True)
 class LocalPeer:
     """A node of the same process: a tenant, opened when it is asked."""
 
     name: str
-    open: Callable[[], Awaitable[tuple[Node, Consumption]]]
+    open: Callable[[], Awaitable[Reads]]
     timeout_s: float = TIMEOUT_S
 
     async def query(
         self, caller: Caller, query: Query, *, at_us: int | None, known_at_us: int | None
     ) -> Answer:
         """Query its own entities."""
-        _, consume = await self.open()
+        consume = (await self.open()).consume
         return await consume.query(caller, query, at_us=at_us, known_at_us=known_at_us)
 
     async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Entity]:
         """Give those of its own entities that there are."""
-        node, _ = await self.open()
-        return await node.store.find_many(entity_ids, caller.require("read"))
+        store = (await self.open()).store
+        return await store.find_many(entity_ids, caller.require("read"))
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:
         """List the types of its own entities."""
-        _, consume = await self.open()
-        return await consume.list_types(caller)
+        return await (await self.open()).consume.list_types(caller)
 
     async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
         """List the attributes of its own entities."""
-        _, consume = await self.open()
-        return await consume.list_attributes(caller)
+        return await (await self.open()).consume.list_attributes(caller)
 
     async def evolution(self, caller: Caller, query: TemporalQuery) -> EvolutionPage:
         """Query the history of its own entities."""
-        node, _ = await self.open()
-        caller.require("read")
-        return await node.store.evolution(query)
+        return await (await self.open()).temporal.query(caller, query)
 
 
 def peer_of(registration: Registration, open_node: Open) -> Peer:
@@ -109,9 +115,9 @@ def peer_of(registration: Registration, open_node: Open) -> Peer:
     if registration.endpoint != THIS_PROCESS:
         raise UnavailableError(f"{registration.endpoint}: only nodes of this process are asked")
 
-    async def opened() -> tuple[Node, Consumption]:
+    async def opened() -> Reads:
         node = await open_node(registration.tenant)
-        return node, node.consume
+        return Reads(node.consume, node.temporal, node.store)
 
     return LocalPeer(registration.alias, opened, registration.timeout_s or TIMEOUT_S)
 

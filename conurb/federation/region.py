@@ -17,21 +17,18 @@ from conurb.errors import (
     InvariantError,
     NotFoundError,
     TooComplexQueryError,
-    UnavailableError,
 )
 from conurb.federation.catalogue import merge_attributes, merge_types
-from conurb.federation.completeness import Absence, Completeness, FederatedAnswer
-from conurb.federation.merge import (
-    COUNTED_MAX,
-    Cursor,
-    first_chunk,
-    merge_entities,
-    merge_page,
-)
-from conurb.federation.peers import LocalPeer, Open, Peer, ask, peer_of
+from conurb.federation.completeness import FederatedAnswer, completeness_of
+from conurb.federation.gather import Portion, Wish, gather
+from conurb.federation.history import FederatedTemporal
+from conurb.federation.merge import merge_entities
+from conurb.federation.peers import Open, Peer, ask
+from conurb.federation.reach import Reach
 from conurb.federation.registrations import Registrations
-from conurb.federation.route import retrieval, routes
+from conurb.federation.route import retrieval
 from conurb.model.entity import Entity
+from conurb.model.query.ranking import order_key
 from conurb.model.query.tree import Query, Restriction, TypeSelection
 from conurb.node.consume import DEFAULT_DATASET, Answer, Consumption
 from conurb.node.guard import is_of
@@ -48,12 +45,9 @@ def federate(node: Node, *, name: str, open_node: Open) -> None:
     `name` is what answers call the node itself, `open_node` gives the nodes of its process. A node
     without registrations answers as before.
     """
-    own = node.consume
-
-    async def itself() -> tuple[Node, Consumption]:
-        return node, own
-
-    node.consume = FederatedConsumption(node, own, LocalPeer(name, itself), open_node)
+    reach = Reach(node, name=name, open_node=open_node)
+    node.consume = FederatedConsumption(node, node.consume, reach)
+    node.temporal = FederatedTemporal(node, node.temporal, reach)
 
 
 def registrations_of(node: Node) -> Registrations:
@@ -66,13 +60,11 @@ def registrations_of(node: Node) -> Registrations:
 class FederatedConsumption(Consumption):
     """The reads of a node and of those that it has registered, in inclusive mode."""
 
-    def __init__(self, node: Node, own: Consumption, itself: Peer, open_node: Open) -> None:
+    def __init__(self, node: Node, own: Consumption, reach: Reach) -> None:
         super().__init__(node.store, node.bounds)
-        self._node = node
         self._own = own
-        self._itself = itself
-        self.registrations = Registrations(node.store)
-        self._open_node = open_node
+        self._reach = reach
+        self.registrations = reach.registrations
 
     @property
     def own(self) -> Consumption:
@@ -94,8 +86,8 @@ class FederatedConsumption(Consumption):
         Raises NotFoundError when none that answered has it, saying who didn't answer.
         """
         restriction = caller.require("read")
-        if not await self.registrations.all():
-            return await super().retrieve(
+        if await self._reach.is_alone(caller):
+            return await self._own.retrieve(
                 caller,
                 entity_id,
                 types=types,
@@ -103,11 +95,12 @@ class FederatedConsumption(Consumption):
                 datasets=datasets,
                 join=join,
             )
-        peers, absences = await self._peers(
+        caller = self._reach.passed(caller)
+        peers, absences = await self._reach.peers(
             retrieval(entity_id, types=types, attributes=attributes)
         )
         answers, missing = await ask(peers, lambda peer: peer.find_many(caller, [entity_id]))
-        completeness = _completeness(peers, [*absences, *missing])
+        completeness = completeness_of(peers, [*absences, *missing])
         found = [entity for _, entities in answers for entity in entities]
         if found and types is not None:
             found = [one for one in found if is_of(one.types, types)]
@@ -135,8 +128,8 @@ class FederatedConsumption(Consumption):
         is larger than this node gives.
         """
         restriction = caller.require("read")
-        if not await self.registrations.all():
-            return await super().query(
+        if await self._reach.is_alone(caller):
+            return await self._own.query(
                 caller, query, join=join, at_us=at_us, known_at_us=known_at_us
             )
         if query.limit > self._bounds.page_max:
@@ -144,74 +137,47 @@ class FederatedConsumption(Consumption):
                 f"limit: {query.limit} is more than the {self._bounds.page_max} that this node "
                 "gives at once"
             )
-        peers, absences = await self._peers(query)
-        wanted = query.offset + query.limit + 1
-        chunk = first_chunk(wanted=wanted, nodes=len(peers)) if query.limit or query.count else 0
-        first = replace(query, offset=0, limit=min(chunk, self._bounds.page_max))
-        answers, missing = await ask(
+        caller = self._reach.passed(caller)
+        peers, absences = await self._reach.peers(query)
+
+        async def fetch(peer: Peer, wish: Wish) -> Portion[Entity]:
+            asked = replace(query, limit=wish.limit, offset=wish.offset, count=wish.count)
+            found = await peer.query(caller, asked, at_us=at_us, known_at_us=known_at_us)
+            return Portion(found.entities, found.more, found.total)
+
+        page = await gather(
             peers,
-            lambda peer: peer.query(caller, first, at_us=at_us, known_at_us=known_at_us),
+            fetch,
+            Wish(query.limit, query.offset, query.count),
+            key=lambda entity: order_key(entity, query.order),
+            chunk_max=self._bounds.page_max,
         )
-        absences += missing
-
-        def cursor(peer: Peer, answer: Answer) -> Cursor:
-            async def more(limit: int, offset: int) -> Answer | None:
-                asked = replace(query, offset=offset, limit=limit, count=False)
-                again, lost = await ask(
-                    [peer],
-                    lambda one: one.query(caller, asked, at_us=at_us, known_at_us=known_at_us),
-                )
-                absences.extend(lost)
-                return again[0][1] if again else None
-
-            begun = Cursor(more, chunk)
-            begun.start(answer)
-            return begun
-
-        totals = [answer.total or 0 for _, answer in answers]
-        several = sum(1 for total in totals if total) > 1
-        drain = query.count and several and sum(totals) <= COUNTED_MAX
-        page = await merge_page(
-            [cursor(peer, answer) for peer, answer in answers],
-            order=query.order,
-            offset=query.offset,
-            limit=query.limit,
-            drain=drain,
-        )
-        total = (page.seen if drain else sum(totals)) if query.count else None
-        exact = drain or not (query.count and several)
-        completeness = replace(_completeness(peers, absences), count_is_exact=exact)
+        completeness = completeness_of(peers, [*absences, *page.absences])
         answer = FederatedAnswer(
-            page.entities, total=total, more=page.more, completeness=completeness
+            [merge_entities(parts) for parts in page.groups],
+            total=page.total,
+            more=page.more,
+            completeness=replace(completeness, count_is_exact=page.exact),
         )
         return await self.joined(answer, join, restriction)
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:
         """List the types that exist in any of the nodes (clauses 5.7.5, 5.7.6)."""
-        caller.require("read")
-        peers, _ = await self._peers(Query())
+        if await self._reach.is_alone(caller):
+            return await self._own.list_types(caller)
+        caller = self._reach.passed(caller)
+        peers, _ = await self._reach.peers(Query())
         answers, _ = await ask(peers, lambda peer: peer.list_types(caller))
         return merge_types(info for _, infos in answers for info in infos)
 
     async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
         """List the attributes that exist in any of the nodes (clauses 5.7.8, 5.7.9)."""
-        caller.require("read")
-        peers, _ = await self._peers(Query())
+        if await self._reach.is_alone(caller):
+            return await self._own.list_attributes(caller)
+        caller = self._reach.passed(caller)
+        peers, _ = await self._reach.peers(Query())
         answers, _ = await ask(peers, lambda peer: peer.list_attributes(caller))
         return merge_attributes(info for _, infos in answers for info in infos)
-
-    async def _peers(self, query: Query) -> tuple[list[Peer], list[Absence]]:
-        """Give the nodes that a query concerns, this one first, and those that can't be asked."""
-        peers: list[Peer] = [self._itself]
-        absences: list[Absence] = []
-        for registration in routes(
-            await self.registrations.all(), query, now_us=self._node.clock()
-        ):
-            try:
-                peers.append(peer_of(registration, self._open_node))
-            except UnavailableError as error:
-                absences.append(Absence(registration.alias, error.detail))
-        return peers, absences
 
     async def joined(self, answer: Answer, join: Join | None, restriction: Restriction) -> Answer:
         """Add to an answer what its entities are linked to, wherever it lives."""
@@ -224,7 +190,7 @@ class FederatedConsumption(Consumption):
         caller = Caller("join", frozenset({"read"}), restriction)
 
         async def look_up(ids: Sequence[str]) -> list[Entity]:
-            peers, _ = await self._peers(Query())
+            peers, _ = await self._reach.peers(Query())
             answers, _ = await ask(peers, lambda peer: peer.find_many(caller, ids))
             parts: dict[str, list[Entity]] = {}
             for _, entities in answers:
@@ -238,15 +204,6 @@ class FederatedConsumption(Consumption):
         if join.form == "flat":
             return replace(answer, linked=list(linked.values()))
         return replace(answer, entities=inline(answer.entities, linked, join))
-
-
-def _completeness(peers: Sequence[Peer], absences: Sequence[Absence]) -> Completeness:
-    asked = [peer.name for peer in peers]
-    absent = {one.node: one for one in absences}
-    return Completeness(
-        asked=(*asked, *(name for name in absent if name not in asked)),
-        missing=tuple(absent.values()),
-    )
 
 
 def _has_any(entity: Entity, attributes: Sequence[str], datasets: Sequence[str]) -> bool:

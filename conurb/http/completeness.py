@@ -9,19 +9,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from conurb.federation.completeness import FederatedAnswer
+from conurb.federation.history import FederatedEvolutionPage
 
 if TYPE_CHECKING:
     from conurb.http.exchange import Exchange, Header
     from conurb.node.consume import Answer, Consumption
+    from conurb.store.contract import EvolutionPage
 
 COMPLETENESS: Final = b"conurb-completeness"
 WARNING: Final = b"ngsild-warning"
 _MISCELLANEOUS: Final = 199
 
 
-def completeness_headers(answer: Answer) -> list[Header]:
+def completeness_headers(answer: Answer | EvolutionPage) -> list[Header]:
     """Write who answered; nothing for the answer of one node."""
-    if not isinstance(answer, FederatedAnswer):
+    if not isinstance(answer, FederatedAnswer | FederatedEvolutionPage):
         return []
     said = answer.completeness
     answered = len(said.asked) - len(said.missing)

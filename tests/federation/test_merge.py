@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conurb.federation.merge import Cursor, merge_entities, merge_page
+from conurb.federation.gather import Cursor, Portion, Wish, first_chunk, merge
+from conurb.federation.merge import merge_entities
 from conurb.model.entity import Entity
 from conurb.model.query.ranking import order_key
 from conurb.model.query.tree import AttributePath, OrderBy
-from conurb.node.consume import Answer
 
 SIZE = "urn:x:size"
 BY_SIZE = (OrderBy(AttributePath((SIZE,)), descending=True),)
@@ -23,16 +23,22 @@ def sized(number: int, size: int | None = None) -> Entity:
     return Entity(f"urn:x:{number:03d}", ("urn:x:T",), attrs)
 
 
-def cursor_over(entities: Sequence[Entity], chunk: int, calls: list[int] | None = None) -> Cursor:
-    async def ask(limit: int, offset: int) -> Answer:
-        if calls is not None:
-            calls.append(limit)
-        part = list(entities[offset : offset + limit])
-        return Answer(part, more=offset + limit < len(entities))
+def by_id(entity: Entity) -> tuple[str]:
+    return (entity.id,)
 
-    cursor = Cursor(ask, chunk)
-    cursor.start(asyncio.run(ask(chunk, 0)))
-    return cursor
+
+def cursor_over(
+    entities: Sequence[Entity], chunk: int, calls: list[int] | None = None
+) -> Cursor[Entity]:
+    def portion(limit: int, offset: int) -> Portion[Entity]:
+        return Portion(list(entities[offset : offset + limit]), offset + limit < len(entities))
+
+    async def again(wish: Wish) -> Portion[Entity]:
+        if calls is not None:
+            calls.append(wish.limit)
+        return portion(wish.limit, wish.offset)
+
+    return Cursor(again, portion(chunk, 0), chunk=chunk)
 
 
 @settings(max_examples=80, deadline=None)
@@ -49,16 +55,16 @@ def test_a_page_ordered_by_id_is_that_of_the_union(
     nodes = [[sized(number) for number in sorted(held)] for held in holdings]
     union = sorted(set().union(*holdings))
     page = asyncio.run(
-        merge_page(
+        merge(
             [cursor_over(node, chunk) for node in nodes],
-            order=(),
+            key=by_id,
             offset=offset,
             limit=limit,
             drain=drain,
         )
     )
     wanted = [f"urn:x:{number:03d}" for number in union[offset : offset + limit]]
-    assert [entity.id for entity in page.entities] == wanted
+    assert [group[0].id for group in page.groups] == wanted
     assert page.more == (len(union) > offset + limit)
     if drain:
         assert page.seen == len(union)
@@ -78,23 +84,37 @@ def test_a_page_ordered_by_an_attribute_is_that_of_the_union(
     everything.sort(key=lambda entity: order_key(entity, BY_SIZE))
     held = [everything[first::nodes] for first in range(nodes)]
     page = asyncio.run(
-        merge_page(
+        merge(
             [cursor_over(one, 2) for one in held],
-            order=BY_SIZE,
+            key=lambda one: order_key(one, BY_SIZE),
             offset=offset,
             limit=limit,
             drain=False,
         )
     )
-    assert page.entities == everything[offset : offset + limit]
+    assert [group[0] for group in page.groups] == everything[offset : offset + limit]
 
 
 def test_a_node_whose_entities_come_later_is_not_asked_again() -> None:
     calls: list[int] = []
     early = cursor_over([sized(number) for number in range(50)], 10)
     late = cursor_over([sized(number) for number in range(100, 150)], 10, calls)
-    asyncio.run(merge_page([early, late], order=(), offset=0, limit=30, drain=False))
-    assert calls == [10]
+    asyncio.run(merge([early, late], key=by_id, offset=0, limit=30, drain=False))
+    assert calls == []
+
+
+def test_a_node_is_asked_for_more_each_time_up_to_the_bound() -> None:
+    calls: list[int] = []
+    long = cursor_over([sized(number) for number in range(900)], 100, calls)
+    asyncio.run(merge([long], key=by_id, offset=0, limit=800, drain=False))
+    assert calls == [200, 400, 800]
+
+
+def test_the_first_portion_is_twice_the_share_of_the_page() -> None:
+    assert first_chunk(wanted=1001, nodes=41) == 48
+    assert first_chunk(wanted=21, nodes=41) == 4
+    assert first_chunk(wanted=3, nodes=1) == 3
+    assert first_chunk(wanted=100_000, nodes=1, chunk_max=500) == 500
 
 
 def test_the_latest_statement_of_two_nodes_counts() -> None:

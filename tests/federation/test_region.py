@@ -299,3 +299,20 @@ async def test_a_node_without_registrations_answers_as_before() -> None:
 async def test_only_a_node_that_was_federated_has_registrations() -> None:
     with pytest.raises(InvariantError):
         registrations_of(node_on(MemoryStore()))
+
+
+async def test_nodes_that_register_each_other_do_not_ask_in_circles() -> None:
+    region = await region_of(wuxi=MemoryStore(city("wuxi")))
+    wuxi = region.nodes["wuxi"]
+
+    async def back(tenant: str | None) -> Node:
+        return region.node
+
+    federate(wuxi, name="wuxi", open_node=back)
+    await registrations_of(wuxi).put(
+        Registration(id="urn:x:back", endpoint=THIS_PROCESS, alias="region")
+    )
+    region.own.entities["urn:ngsi-ld:City:own"] = city("own")
+    answer = await region.query(Query(count=True))
+    assert (ids(answer), answer.total) == (["own", "wuxi"], 2)
+    assert answer.completeness.whole

@@ -1,0 +1,107 @@
+"""A pack becomes objects whose figures say when, in what, from whom, and what is wrong."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from conurb.model.entity import Entity, Instance
+from conurb.model.geometry import check_geometry
+from conurb.regions.objects import (
+    CENTRE,
+    city_object,
+    end_of_year,
+    figure_history,
+    region_object,
+)
+from conurb.regions.pack import Pack
+
+
+def iri(term: str) -> str:
+    return f"urn:x:{term}"
+
+
+def city(pack: Pack, name: str) -> Entity:
+    [one] = [city for city in pack.cities if city.id == name]
+    return city_object(pack, one, iri)
+
+
+def figures(pack: Pack, name: str, attribute: str) -> list[Instance]:
+    chosen = [one for one in pack.iter_figures() if one.city == name]
+    return figure_history(chosen, pack.definition.timezone, iri)[iri(attribute)]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "UTC", "Europe/London"])
+def test_a_figure_is_of_the_last_second_of_its_year_wherever_the_region_is(zone: str) -> None:
+    assert end_of_year(2015, ZoneInfo(zone)).startswith("2015-12-31T")
+    assert end_of_year(2015, ZoneInfo("Asia/Shanghai")) == "2015-12-31T15:59:59.000000Z"
+
+
+def test_a_city_is_an_object_of_its_own_node(yrd: Pack) -> None:
+    entity = city(yrd, "suzhou-jiangsu")
+    assert entity.id == "urn:ngsi-ld:City:suzhou-jiangsu:suzhou-jiangsu"
+    assert entity.types == (iri("City"),)
+    assert entity.scope == ("/yrd/suzhou-jiangsu",)
+    assert entity.attrs[iri("name")][0]["languageMap"] == {"zh": "苏州市", "en": "Suzhou"}
+    assert entity.attrs[iri("isPartOf")][0]["object"] == "urn:ngsi-ld:Region:yrd:yrd"
+    assert entity.attrs[iri("memberOf")][0]["value"] == ["plan-2016", "centre-2019"]
+    assert entity.attrs[iri("lowCarbonPilotYear")][0]["value"] == 2013
+
+
+def test_a_citys_place_is_its_boundary_and_its_centre_a_dataset(yrd: Pack) -> None:
+    boundary, centre = city(yrd, "zhoushan").attrs[iri("location")]
+    assert boundary["value"]["type"] == "MultiPolygon"
+    assert "datasetId" not in boundary
+    assert (centre["datasetId"], centre["value"]["type"]) == (CENTRE, "Point")
+
+
+def test_every_geometry_is_one_that_a_node_takes(yrd: Pack) -> None:
+    objects = [city_object(yrd, one, iri) for one in yrd.cities]
+    for entity in [*objects, region_object(yrd, iri)]:
+        for instance in entity.attrs[iri("location")]:
+            check_geometry(instance["value"])
+
+
+def test_a_region_has_its_cities_as_parts(yrd: Pack) -> None:
+    region = region_object(yrd, iri)
+    assert region.id == "urn:ngsi-ld:Region:yrd:yrd"
+    [parts] = region.attrs[iri("hasPart")]
+    assert len(parts["objectList"]) == 41
+    groups = region.attrs[iri("groups")][0]["json"]
+    assert [len(group["cities"]) for group in groups] == [26, 27]
+
+
+def test_co2_has_24_years_of_one_source_and_fewer_of_the_other(yrd: Pack) -> None:
+    instances = figures(yrd, "hefei", "co2")
+    by_source: dict[str, list[Instance]] = {}
+    for instance in instances:
+        by_source.setdefault(instance["datasetId"], []).append(instance)
+    edgar = by_source["urn:ngsi-ld:dataset:edgar-v8:prefecture"]
+    assert len(edgar) == 24
+    assert "urn:ngsi-ld:dataset:ceads:prefecture" in by_source
+    first = edgar[0]
+    assert (first["value"], first["unitCode"]) == (23_657_624, "TNE")
+    assert first[iri("period")][0]["value"] == "2000"
+    assert "EDGAR" in first[iri("source")][0]["value"]
+    assert [one["observedAt"] for one in edgar] == sorted(one["observedAt"] for one in edgar)
+
+
+def test_a_break_is_said_on_the_figure_and_on_no_other(yrd: Pack) -> None:
+    broken = {
+        instance["observedAt"][:4]: instance[iri("seriesBreak")][0]["value"]
+        for instance in figures(yrd, "hefei", "population")
+        if iri("seriesBreak") in instance
+    }
+    assert list(broken) == ["2011"]
+    assert broken["2011"].startswith("boundary: Chaohu")
+
+
+def test_an_attribute_has_default_instances_or_named_ones_but_not_both(yrd: Pack) -> None:
+    assert yrd.sources is not None
+    datasets: dict[str, list[str | None]] = {}
+    for column in yrd.sources.columns:
+        datasets.setdefault(column.attribute, []).append(column.dataset)
+    for attribute, named in datasets.items():
+        assert named == [None] or None not in named, attribute
+        assert len(set(named)) == len(named)
