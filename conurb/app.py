@@ -17,6 +17,7 @@ from conurb.federation.region import federate
 from conurb.http.app import build_app
 from conurb.http.auth import TokenBook
 from conurb.model.time import Clock, system_clock
+from conurb.model.vocabulary import CONTEXT_URL, platform_context
 from conurb.node.bounds import Bounds
 from conurb.node.catalogue import read_catalogue
 from conurb.node.context_fetch import HttpFetch
@@ -39,13 +40,14 @@ def build_contexts(settings: Settings, *, clock: Clock = system_clock) -> Contex
     fetch = None
     if settings.fetch_contexts:
         fetch = HttpFetch(
-            Outbound(settings.outbound),
+            Outbound(settings.outbound_allowed),
             timeout_s=settings.context_timeout_s,
             bytes_max=settings.context_bytes_max,
         )
     catalogue = {} if settings.contexts is None else read_catalogue(settings.contexts)
     return Contexts(
         catalogue,
+        builtin={CONTEXT_URL: platform_context()},
         fetch=fetch,
         clock=clock,
         lifetime_s=settings.context_lifetime_s,
@@ -63,7 +65,7 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
         open_shelf(settings.store, clock=clock),
         node_id=settings.node_id,
         contexts=build_contexts(settings, clock=clock),
-        delivery=Delivery(Outbound(settings.outbound)),
+        delivery=Delivery(Outbound(settings.outbound_allowed)),
         clock=clock,
         bounds=Bounds(
             page=settings.page_default,
@@ -82,13 +84,12 @@ def tokens_of(settings: Settings) -> TokenBook | None:
     else this raises ConfigError saying what is missing.
     """
     file = TokenFile(settings.tokens_path)
-    has_tokens = bool(file.list_tokens())
-    if settings.insecure_open:
+    if settings.is_open:
         return None
     if settings.loopback:
-        return file if settings.tokens is not None else None
+        return file
     missing = []
-    if not has_tokens:
+    if not file.list_tokens():
         missing.append(f"a token (conurb token new NAME --file {settings.tokens_path})")
     if settings.tls_certificate is None:
         missing.append("tls_certificate and tls_key")
