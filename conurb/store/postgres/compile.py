@@ -91,14 +91,9 @@ class Selection:
         source, sql = self._source(query)
         return f"SELECT count(*) FROM {sql} WHERE {self._where(query, source)}"
 
-    def ids_sql(self, query: Query) -> str:
-        """Give the statement of the eids of all answers, in no order."""
-        source, sql = self._source(query)
-        return f"SELECT e.eid FROM {sql} WHERE {self._where(query, source)}"
-
     def visible_sql(self) -> str:
         """Give the predicate by which an entity `e` of current state may be seen."""
-        return all_of([self._alive("e"), self._restricted("e")])
+        return all_of([self._alive("e"), self.restriction_sql("e")])
 
     # ── the source ───────────────────────────────────────────────────────────────────────────
 
@@ -128,11 +123,12 @@ class Selection:
 
     def _linked(self, alias: str) -> tuple[str, str]:
         item = self._past_item(alias, None) if self._past else f"entity {alias}"
-        return item, all_of([self._alive(alias), self._restricted(alias)])
+        return item, all_of([self._alive(alias), self.restriction_sql(alias)])
 
     # ── WHERE ────────────────────────────────────────────────────────────────────────────────
 
-    def _restricted(self, alias: str) -> str:
+    def restriction_sql(self, alias: str) -> str:
+        """Give the predicate that the caller may see an entity."""
         parts = []
         types, scopes = self._restriction.types, self._restriction.scopes
         if types is not None:
@@ -150,9 +146,9 @@ class Selection:
 
     def _where(self, query: Query, source: Source) -> str:
         alias = source.alias
-        parts = [self._alive(alias), self._restricted(alias)]
+        parts = [self._alive(alias), self.restriction_sql(alias)]
         if query.selectors:
-            parts.append(any_of([self._selected(s, alias) for s in query.selectors]))
+            parts.append(any_of([self.selector_sql(s, alias) for s in query.selectors]))
         if query.attributes:
             parts.append(self._has_attributes(query.attributes, source))
         if query.datasets:
@@ -162,12 +158,16 @@ class Selection:
                 f"ANY ({self.arguments.add(list(query.datasets), 'text[]')}))"
             )
         if query.scope is not None:
-            parts.append(self._scoped(query.scope, alias))
+            parts.append(self.scope_sql(query.scope, f"{alias}.scope"))
         if query.condition is not None:
-            parts.append(self._conditions.compile(query.condition, source))
+            parts.append(self.condition_sql(query.condition, source))
         if query.geo is not None:
-            parts.append(self._geo(query.geo, source))
+            parts.append(self.geo_sql(query.geo, source))
         return all_of(parts)
+
+    def condition_sql(self, condition: Condition, source: Source) -> str:
+        """Give the predicate of a condition."""
+        return self._conditions.compile(condition, source)
 
     def _alive(self, alias: str) -> str:
         when = self._now
@@ -175,7 +175,8 @@ class Selection:
             when = self.arguments.add(self._moments.at_us, "bigint")
         return f"({alias}.expires IS NULL OR {alias}.expires > {when})"
 
-    def _selected(self, selector: Selector, alias: str) -> str:
+    def selector_sql(self, selector: Selector, alias: str) -> str:
+        """Give the predicate of a selector."""
         parts = []
         if selector.ids:
             ids = [one for one in selector.ids if "\0" not in one]
@@ -195,14 +196,16 @@ class Selection:
         keys = [str(tid) for tid in self._names.find_tids(attributes)]
         return f"{alias}.flat ?| {self.arguments.add(keys, 'text[]')}" if keys else FALSE
 
-    def _scoped(self, condition: ScopeCondition, alias: str) -> str:
+    def scope_sql(self, condition: ScopeCondition, scope: str) -> str:
+        """Give the predicate of a scope query on an array of scopes."""
         if not isinstance(condition, ScopeIs):
-            parts = [self._scoped(item, alias) for item in condition.items]
+            parts = [self.scope_sql(item, scope) for item in condition.items]
             return all_of(parts) if isinstance(condition, ScopeAll) else any_of(parts)
         pattern = self.arguments.add(scope_pattern(condition.pattern), "text")
-        return f"EXISTS (SELECT FROM unnest({alias}.scope) held WHERE held ~ {pattern})"
+        return f"EXISTS (SELECT FROM unnest({scope}) held WHERE held ~ {pattern})"
 
-    def _geo(self, geo: GeoCondition, source: Source) -> str:
+    def geo_sql(self, geo: GeoCondition, source: Source) -> str:
+        """Give the predicate of a geoquery."""
         alias = source.alias
         name = self.arguments.add(geo.attribute, "text")
         if source.flat:

@@ -7,19 +7,21 @@ call, the SQL is in `compile`, `evolution` and `transfer`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from conurb.access.caller import admits
 from conurb.errors import UnavailableError
 from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity
-from conurb.model.query.tree import Query, Restriction
+from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.time import Clock, system_clock
 from conurb.store.contract import (
     AttributeInfo,
     Document,
+    EvolutionPage,
     Outcome,
     Page,
     Position,
@@ -27,7 +29,8 @@ from conurb.store.contract import (
     TypeInfo,
 )
 from conurb.store.group import GroupCommit, Request
-from conurb.store.postgres import discovery
+from conurb.store.postgres import discovery, transfer
+from conurb.store.postgres.check import check
 from conurb.store.postgres.compile import Moments
 from conurb.store.postgres.connection import (
     connect_plain,
@@ -36,6 +39,7 @@ from conurb.store.postgres.connection import (
     snapshot,
     translated,
 )
+from conurb.store.postgres.evolution import select_evolutions
 from conurb.store.postgres.indexes import Indexes
 from conurb.store.postgres.names import Names, UnknownNameError
 from conurb.store.postgres.rows import (
@@ -189,6 +193,12 @@ class PostgresStore:
             await self._refresh(connection)
             return await select_page(connection, self._names, query, moments)
 
+    async def evolution(self, query: TemporalQuery) -> EvolutionPage:
+        """Query history, aggregated by PostgreSQL when that is asked for."""
+        async with self._snapshot() as connection:
+            await self._refresh(connection)
+            return await select_evolutions(connection, self._names, query, now_us=self._clock())
+
     async def history(self, entity_id: str, attributes: Sequence[str]) -> list[HistoryInstance]:
         """Give every history instance of an object's attributes, superseded ones included."""
         return await self._read(
@@ -327,3 +337,33 @@ class PostgresStore:
     async def ensure_index(self, attribute: str) -> None:
         """Create the indexes for comparing an attribute, unless they are there."""
         await self._indexes.ensure(attribute, self._open_writer(), self._group)
+
+    async def export(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Stream everything as engine-neutral rows, from one consistent view."""
+        async with snapshot(self._open_pool(), self._address, unbounded=True) as connection:
+            await self._names.load(connection)
+            async for row in transfer.iter_rows(connection, self._names):
+                yield row
+
+    async def restore(self, rows: AsyncIterator[Mapping[str, Any]]) -> None:
+        """Take in what `export` gave, into an empty store; all or nothing."""
+
+        async def take() -> None:
+            writer = self._open_writer()
+            with translated(self._address):
+                connection = await writer.connection()
+                await transfer.restore(connection, self._names, rows, eid=writer.eid)
+                await writer.load_counters()
+            self._tell()
+
+        await self._group.exclusive(take)
+
+    async def backup(self, path: Path) -> None:
+        """Write everything into one file, a row per line, while the store is in use."""
+        await transfer.write_file(self.export(), path)
+
+    async def check(self) -> list[str]:
+        """Check that state, history, journal and indexes agree; give what doesn't."""
+        async with snapshot(self._open_pool(), self._address, unbounded=True) as connection:
+            await self._names.load(connection)
+            return await check(connection, self._names)

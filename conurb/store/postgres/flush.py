@@ -15,7 +15,7 @@ import orjson
 from conurb.errors import InvariantError
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
-from conurb.store.ledger import HEAD, Held, JournalRow, Key, Row, Rows
+from conurb.store.ledger import HEAD, JournalRow, Key, Row, Rows
 from conurb.store.postgres.geometry import ewkb, geometries
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.schema import HEAD_TERM
@@ -25,13 +25,23 @@ from conurb.store.postgres.values import check_storable, flatten, number_of
 Statement = tuple[str, list[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class LastHead:
+    """The last head of an object that isn't a tombstone."""
+
+    at_us: int
+    sid: int
+    scope: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class Known:
-    """What the database holds of an object: its number, series ever stated, and state."""
+    """What the database holds of an object: its number, heads, series ever stated, and state."""
 
     eid: int
     stored: bool
     head_at: int
+    last: LastHead | None
     series: set[tuple[int, str]]
     entity: Entity | None
 
@@ -39,10 +49,19 @@ class Known:
 class Flush:
     """Turns rows into statements; `seq` and `eid` are the last numbers given."""
 
-    def __init__(self, names: Names, known: dict[str, Known], *, seq: int, eid: int) -> None:
+    def __init__(
+        self,
+        names: Names,
+        known: dict[str, Known],
+        *,
+        seq: int,
+        eid: int,
+        arrays: Arrays | None = None,
+    ) -> None:
         self._names = names
         self._known = known
-        self._arrays = Arrays()
+        self._arrays = Arrays() if arrays is None else arrays
+        self._moved_heads: set[tuple[str, int]] = set()
         self.seq = seq
         self.eid = eid
 
@@ -58,7 +77,10 @@ class Flush:
         grown = self._add_history(rows)
         for entity_id, held in rows.state.items():
             if held is not None:
-                self._add_state(entity_id, held, entity_id in grown)
+                known = self._know(entity_id, held.born_us)
+                self.add_state(
+                    known, entity_id, held.born_us, held.entity, grown=entity_id in grown
+                )
         for entry in rows.journal:
             self._add_journal(entry)
         for reader, seq in positions.items():
@@ -123,62 +145,92 @@ class Flush:
         known = self._known.get(entity_id)
         if known is None:
             self.eid += 1
-            known = self._known[entity_id] = Known(self.eid, False, head_at, set(), None)
+            known = self._known[entity_id] = Known(self.eid, False, head_at, None, set(), None)
         return known
 
     def _add_history(self, rows: Rows) -> set[str]:
-        """Add the history rows; give the objects that have got another series."""
+        """Add the history rows; give the objects that have got another series or head."""
         grown = set()
+        self._moved_heads = {
+            (key[0], at_us) for key, at_us, _ in rows.superseded_at if key[1] == HEAD
+        }
         for row in rows.history:
             known = self._know(row.id, row.at_us)
-            tid = self._tid(row.attribute)
-            dataset = row.dataset or ""
-            if tid != HEAD_TERM and (tid, dataset) not in known.series:
-                known.series.add((tid, dataset))
-                grown.add(row.id)
-            body, number = self._body(row)
-            self._arrays.add(
-                "history",
-                known.eid,
-                tid,
-                dataset,
-                row.at_us,
-                row.recorded_us,
-                row.superseded_us,
-                row.number,
-                number,
-                body,
-            )
+            if row.attribute == HEAD:
+                if row.superseded_us is None and row.instance is not None:
+                    self._note_head(known, row)
+                    grown.add(row.id)
+            else:
+                series = (self._names.tid(row.attribute), row.dataset or "")
+                if series not in known.series:
+                    known.series.add(series)
+                    grown.add(row.id)
+            self.add_row(row, known)
         return grown
 
-    def _body(self, row: Row) -> tuple[str | None, float | None]:
-        if row.instance is None:
-            return None, None
-        body = _json(row.instance, row.id)
-        if row.attribute == HEAD:
-            return body, float(self._names.sid(tuple(row.instance["types"])))
-        return body, number_of(row.instance)
+    def add_row(self, row: Row, known: Known) -> None:
+        """Add one row of history."""
+        instance = row.instance
+        if instance is None:
+            # A tombstone whose time was stated isn't of the time of its write.
+            body, number, observed = None, None, row.at_us != row.recorded_us
+        else:
+            body = _json(instance, row.id)
+            observed = "observedAt" in instance
+            if row.attribute == HEAD:
+                number = float(self._names.sid(tuple(instance["types"])))
+            else:
+                number = number_of(instance)
+        self._arrays.add(
+            "history",
+            known.eid,
+            self._tid(row.attribute),
+            row.dataset or "",
+            row.at_us,
+            row.recorded_us,
+            row.superseded_us,
+            row.number,
+            observed,
+            number,
+            body,
+        )
 
-    def _add_state(self, entity_id: str, held: Held, grown: bool) -> None:
-        known = self._know(entity_id, held.born_us)
-        if grown or not known.stored or known.head_at != held.born_us:
+    def _note_head(self, known: Known, row: Row) -> None:
+        """Keep the head that is the last one."""
+        last = known.last
+        moved = last is not None and (row.id, last.at_us) in self._moved_heads
+        if last is None or moved or row.at_us >= last.at_us:
+            instance = row.instance or {}
+            sid = self._names.sid(tuple(instance["types"]))
+            known.last = LastHead(row.at_us, sid, tuple(instance["scope"]))
+
+    def add_state(
+        self, known: Known, entity_id: str, born_us: int, entity: Entity | None, *, grown: bool
+    ) -> None:
+        """Add what an object is now; `grown` says that its series or heads are others."""
+        if grown or not known.stored or known.head_at != born_us:
             series = sorted(known.series)
+            last = known.last
+            if last is None:
+                raise InvariantError(f"{entity_id}: stored without a head")
             self._arrays.add(
                 "object",
                 known.eid,
                 entity_id,
-                held.born_us,
+                born_us,
+                last.at_us,
+                last.sid,
+                array_literal(last.scope),
                 array_literal([tid for tid, _ in series]),
                 array_literal([dataset for _, dataset in series]),
             )
-        entity = held.entity
         if entity is not known.entity:
             if entity is None:
                 self._arrays.add("gone", known.eid)
             else:
                 self._add_entity(known.eid, entity)
             self._add_geometries(known.eid, known.entity, entity)
-        known.stored, known.head_at, known.entity = True, held.born_us, entity
+        known.stored, known.head_at, known.entity = True, born_us, entity
 
     def _add_entity(self, eid: int, entity: Entity) -> None:
         self._arrays.add(

@@ -98,6 +98,20 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   THEN left(said, 19) || '.' || rpad(rtrim(substr(said, 21, 3), 'Z'), 3, '0') END
 $$;
 
+-- The text of a node that has an order: a text, or that of a typed value.
+CREATE FUNCTION text_of(node jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN node ->> 'type' IN ('Relationship', 'ListRelationship') THEN NULL
+    WHEN jsonb_typeof(value_of(node)) = 'string' THEN value_of(node) #>> '{{}}'
+    WHEN jsonb_typeof(value_of(node) -> '@value') = 'string' THEN value_of(node) ->> '@value' END
+$$;
+
+-- Microseconds of a fixed-width time.
+CREATE FUNCTION us_of(said text) RETURNS bigint
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT (extract(epoch FROM said::timestamptz) * 1000000)::bigint
+$$;
+
 -- What a node is ordered by, as JSON; null for nothing.
 CREATE FUNCTION order_value(node jsonb, members text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$

@@ -2,12 +2,13 @@
 
 - `object` is every object that there ever was, with the series (attribute, datasetId) ever stated
   of it; it stays when the object is deleted, so that history can be found. `head_at` is the time
-  of its first row of history.
+  of its first head; `last_at`, `typeset` and `scope` are of its last one that isn't a tombstone.
 - `entity` is current state: `doc` is the attributes as written (text, so that what is read is
   byte for byte what was written, at a sixth of jsonb's cost), `flat` the values that can be
   compared at once (`values`), which indexes stand on. See docs/decisions/0004.
 - `history` has one row per instance and head, by the two times of docs/decisions/0001. Its index
-  is in order of seek: state at a time is one descent per series.
+  is in order of seek: state at a time is one descent per series. `observed` says that `at` was
+  stated; `num` is what an aggregate computes with, and a head's typeset.
 - `geometry` holds current GeoProperties, once for planar relations, once for distances.
 - IRIs of attributes and types are numbers (`term`); a set of types is a number too (`typeset`),
   so that a query by type is a range of one index, in order of id.
@@ -48,9 +49,13 @@ CREATE TABLE object (
   eid bigint PRIMARY KEY,
   id text COLLATE "C" NOT NULL UNIQUE,
   head_at bigint NOT NULL,
+  last_at bigint NOT NULL,
+  typeset int NOT NULL,
+  scope text[] NOT NULL,
   attrs int[] NOT NULL,
   datasets text[] NOT NULL
 );
+CREATE INDEX object_typeset ON object (typeset, id);
 
 CREATE TABLE entity (
   eid bigint PRIMARY KEY,
@@ -75,6 +80,7 @@ CREATE TABLE history (
   recorded bigint NOT NULL,
   superseded bigint,
   number bigint NOT NULL,
+  observed boolean NOT NULL,
   num double precision,
   body text
 );

@@ -17,8 +17,9 @@ def _arrays(types: str) -> tuple[str, ...]:
     return tuple(f"{kind}[]" for kind in types.split())
 
 
+_OBJECT: Final = _arrays("bigint text bigint bigint int text text text")
 _ENTITY: Final = _arrays("bigint text int text bigint bigint bigint bigint text text")
-_HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint float8 text")
+_HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint boolean float8 text")
 _JOURNAL: Final = _arrays("bigint bigint text text int text bigint bigint bigint text text text")
 
 PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
@@ -31,10 +32,12 @@ PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "INSERT INTO typeset (sid, types) SELECT s, t::int[] FROM unnest({0}, {1}) x (s, t)",
     ),
     "object": (
-        ("bigint[]", "text[]", "bigint[]", "text[]", "text[]"),
-        "INSERT INTO object (eid, id, head_at, attrs, datasets) "
-        "SELECT e, i, h, a::int[], d::text[] FROM unnest({0}, {1}, {2}, {3}, {4}) x (e, i, h, a, d)"
-        " ON CONFLICT (eid) DO UPDATE SET head_at = excluded.head_at, attrs = excluded.attrs, "
+        _OBJECT,
+        "INSERT INTO object (eid, id, head_at, last_at, typeset, scope, attrs, datasets) "
+        "SELECT e, i, h, l, t, s::text[], a::int[], d::text[] "
+        "FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}) x (e, i, h, l, t, s, a, d) "
+        "ON CONFLICT (eid) DO UPDATE SET head_at = excluded.head_at, last_at = excluded.last_at, "
+        "typeset = excluded.typeset, scope = excluded.scope, attrs = excluded.attrs, "
         "datasets = excluded.datasets",
     ),
     "entity": (
@@ -70,8 +73,8 @@ PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     ),
     "history": (
         _HISTORY,
-        "INSERT INTO history (eid, attr, dataset, at, recorded, superseded, number, num, body) "
-        "SELECT * FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8})",
+        "INSERT INTO history (eid, attr, dataset, at, recorded, superseded, number, observed, num, "
+        "body) SELECT * FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9})",
     ),
     "journal": (
         _JOURNAL,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError
-from conurb.model.entity import Attributes, Instance
+from conurb.model.entity import Attributes, Instance, instance_value
 
 REGULAR_LENGTH_MAX: Final = 200
 """Characters of a text that is kept beside the document."""
@@ -47,10 +47,15 @@ def regular(instance: Instance) -> Any:
     return None
 
 
-def number_of(instance: Instance | None) -> float | None:
-    """Give an instance's value as a number, None when it isn't one."""
-    value = instance.get("value") if instance is not None else None
-    return float(value) if value.__class__ is float or value.__class__ is int else None
+def number_of(instance: Instance) -> float | None:
+    """Give what an aggregate computes with: a number, 0 or 1, or the length of a list.
+
+    None for everything else.
+    """
+    value = instance_value(instance)
+    if isinstance(value, bool | int | float):
+        return float(value)
+    return float(len(value)) if isinstance(value, list) else None
 
 
 def check_storable(text: str, entity_id: str) -> None:

@@ -28,7 +28,7 @@ from conurb.store.postgres.connection import (
     lock_schema,
     translated,
 )
-from conurb.store.postgres.flush import Flush, Known
+from conurb.store.postgres.flush import Flush, Known, LastHead
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import ENTITY_COLUMNS, entity_of, history_of
 
@@ -36,7 +36,8 @@ THREAD_OPERATIONS_MIN: Final = 200
 """A group of this many operations is decided on a thread, so that the event loop stays free."""
 
 _LOAD: Final = f"""
-SELECT o.eid AS eid, o.id AS id, o.head_at, o.attrs, o.datasets, {ENTITY_COLUMNS}
+SELECT o.eid AS eid, o.id AS id, o.head_at, o.last_at, o.typeset AS last_typeset,
+  o.scope AS last_scope, o.attrs, o.datasets, {ENTITY_COLUMNS}
 FROM object o LEFT JOIN entity e ON e.eid = o.eid WHERE o.id = ANY ($1::text[])
 """
 _FIRSTS: Final = """
@@ -99,15 +100,22 @@ class Writer:
         try:
             with translated(self._address):
                 await lock_schema(connection, self._address)
-                row = await connection.fetchrow("SELECT seq, stamp, eid FROM counters")
-                await self.names.load(connection)
+                await self._load_counters(connection)
         except BaseException:
             await connection.close()
             raise
-        self.seq, self.eid = row["seq"], row["eid"]
-        self._stamps = Stamps(self._clock, row["stamp"])
         self._connection = connection
         return connection
+
+    async def load_counters(self) -> None:
+        """Read the last numbers given anew: something else than a group has been written."""
+        await self._load_counters(self._connection)
+
+    async def _load_counters(self, connection: Any) -> None:
+        row = await connection.fetchrow("SELECT seq, stamp, eid FROM counters")
+        await self.names.load(connection)
+        self.seq, self.eid = row["seq"], row["eid"]
+        self._stamps = Stamps(self._clock, row["stamp"])
 
     async def give_term(self, iri: str) -> int:
         """Store the number of an IRI that nothing stored has used yet."""
@@ -230,7 +238,8 @@ class Group:
         for row in await self._connection.fetch(_LOAD, wanted):
             entity = None if row["doc"] is None else entity_of(row, self._names)
             series = set(zip(row["attrs"], row["datasets"], strict=True))
-            self._known[row["id"]] = Known(row["eid"], True, row["head_at"], series, entity)
+            last = LastHead(row["last_at"], row["last_typeset"], tuple(row["last_scope"]))
+            self._known[row["id"]] = Known(row["eid"], True, row["head_at"], last, series, entity)
             self._ledger.held[row["id"]] = Held(entity, row["head_at"])
 
     def _decide_all(
