@@ -24,6 +24,7 @@ import numpy as np
 import shapely
 
 from conurb.model.entity import Attributes, Entity, Instance
+from conurb.model.grid import beidou_code, h3_cell
 from conurb.model.time import parse_fixed
 from conurb.regions.boundaries import parse
 from conurb.regions.figures import Figure
@@ -31,6 +32,12 @@ from conurb.regions.pack import City, Definition, Pack
 
 CENTRE: Final = "urn:ngsi-ld:dataset:region-pack:centre"
 """The datasetId of a city's centre point in `location`."""
+
+H3_RESOLUTION: Final = 7
+"""Of the cell of a city's centre: edges of 1.4 km, as exact as the centre itself."""
+
+BEIDOU_LEVEL: Final = 4
+"""Of the grid code of a city's centre: one minute of arc."""
 
 Expand = Callable[[str], str]
 """Gives the IRI of a term, by the platform's @context."""
@@ -81,6 +88,8 @@ def city_object(pack: Pack, city: City, expand: Expand) -> Entity:
                 expand("source"): [centre_source],
             },
         ],
+        "h3": [_text(h3_cell(*city.centre, resolution=H3_RESOLUTION))],
+        "beidouGrid": [_text(beidou_code(*city.centre, level=BEIDOU_LEVEL))],
         "isPartOf": [{"type": "Relationship", "object": region_id(definition.id)}],
     }
     if city.groups:

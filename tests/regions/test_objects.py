@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from conurb.model.entity import Entity, Instance
-from conurb.model.geometry import check_geometry
+from conurb.model.geometry import check_geometry, to_shapely
+from conurb.model.grid import beidou_bounds, h3_polygon
+from conurb.model.vocabulary import labels, platform_terms
 from conurb.regions.objects import (
     CENTRE,
     city_object,
@@ -16,6 +18,8 @@ from conurb.regions.objects import (
     region_object,
 )
 from conurb.regions.pack import Pack
+
+DEFAULT = "uri.etsi.org/ngsi-ld/default-context"
 
 
 def iri(term: str) -> str:
@@ -105,3 +109,29 @@ def test_an_attribute_has_default_instances_or_named_ones_but_not_both(yrd: Pack
     for attribute, named in datasets.items():
         assert named == [None] or None not in named, attribute
         assert len(set(named)) == len(named)
+
+
+def test_every_term_of_a_pack_is_one_of_the_platforms(yrd: Pack) -> None:
+    used: set[str] = set()
+
+    def noted(term: str) -> str:
+        used.add(term)
+        return iri(term)
+
+    for one in yrd.cities:
+        city_object(yrd, one, noted)
+    region_object(yrd, noted)
+    figure_history(yrd.iter_figures(), yrd.definition.timezone, noted)
+    core = {"location"}
+    assert used - set(labels()) == set()
+    assert [term for term in used - core if DEFAULT in platform_terms().expand(term)] == []
+
+
+def test_a_citys_centre_lies_in_the_cells_that_it_names(yrd: Pack) -> None:
+    for one in yrd.cities:
+        attrs = city_object(yrd, one, iri).attrs
+        west, south, east, north = beidou_bounds(attrs[iri("beidouGrid")][0]["value"])
+        assert west <= one.centre[0] <= east
+        assert south <= one.centre[1] <= north
+        cell = to_shapely(h3_polygon(attrs[iri("h3")][0]["value"]))
+        assert cell.contains(to_shapely(attrs[iri("location")][1]["value"]))
