@@ -49,7 +49,7 @@ class Settings:
     tokens: Path | None = None
     insecure_open: bool = False
 
-    outbound: tuple[str, ...] = ("loopback",)
+    outbound: tuple[str, ...] | None = None
     fetch_contexts: bool = False
     context_timeout_s: float = 5.0
     context_bytes_max: int = 4 * _MIB
@@ -64,7 +64,6 @@ class Settings:
     offset_max: int = 10_000_000
     temporal_instances_max: int = 10_000
     query_text_max: int = 16_384
-    body_inline_bytes_max: int = 65_536
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= PORT_MAX:
@@ -97,6 +96,22 @@ class Settings:
     def tokens_path(self) -> Path:
         """Give the file in which tokens are kept: `tokens`, or one in the data folder."""
         return self.tokens or self.data_folder / "tokens.json"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether everybody who can reach the process may do everything."""
+        return self.insecure_open or (self.loopback and self.tokens is None)
+
+    @property
+    def outbound_allowed(self) -> tuple[str, ...]:
+        """Give where the process may send to: `outbound`, or what suits who can reach it.
+
+        Whoever asks an open process on loopback is on this machine and may send anywhere without
+        it; others could use it to reach into its network, and get loopback alone.
+        """
+        if self.outbound is not None:
+            return self.outbound
+        return ("*",) if self.loopback and self.is_open else ("loopback",)
 
     @property
     def loopback(self) -> bool:

@@ -64,3 +64,15 @@ def test_unknown_names_in_a_file_are_refused(tmp_path: Path) -> None:
 )
 def test_loopback_is_the_own_machine_alone(host: str, loopback: bool) -> None:
     assert Settings(host=host).loopback is loopback
+
+
+def test_only_an_open_node_on_loopback_may_send_anywhere_unasked() -> None:
+    assert Settings().outbound_allowed == ("*",)
+    for closed in (
+        Settings(tokens=Path("tokens.json")),
+        Settings(host="0.0.0.0"),
+        Settings(host="0.0.0.0", insecure_open=True),
+    ):
+        assert closed.outbound_allowed == ("loopback",)
+    assert Settings(outbound=("a.example",)).outbound_allowed == ("a.example",)
+    assert Settings(outbound=()).outbound_allowed == ()

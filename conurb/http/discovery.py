@@ -5,13 +5,16 @@ The short answer names types or attributes; details add counts, kinds and which 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from conurb.http.exchange import Answer, Exchange
-from conurb.http.params import DETAILS, LOCAL
+from conurb.errors import NotFoundError
+from conurb.http.exchange import Answer, Exchange, Header
+from conurb.http.paging import COUNT_HEADER
+from conurb.http.params import COUNT, DETAILS, LOCAL
 from conurb.http.routing import API, Reply, Route
+from conurb.model.entity import ENTITY_MEMBERS
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
@@ -29,7 +32,7 @@ async def list_types(exchange: Exchange) -> Answer:
             "type": "EntityTypeList",
             "typeList": sorted(terms.compact(info.iri) for info in infos),
         }
-        return await exchange.give(document, terms)
+        return await exchange.give(document, terms, headers=_count(exchange, infos))
     details = [
         {
             "id": info.iri,
@@ -39,7 +42,7 @@ async def list_types(exchange: Exchange) -> Answer:
         }
         for info in infos
     ]
-    return await exchange.give(details, terms)
+    return await exchange.give(details, terms, headers=_count(exchange, infos))
 
 
 async def retrieve_type(exchange: Exchange) -> Answer:
@@ -80,7 +83,7 @@ async def list_attributes(exchange: Exchange) -> Answer:
             "type": "AttributeList",
             "attributeList": sorted(terms.compact(info.iri) for info in infos),
         }
-        return await exchange.give(document, terms)
+        return await exchange.give(document, terms, headers=_count(exchange, infos))
     details = [
         {
             "id": info.iri,
@@ -90,16 +93,17 @@ async def list_attributes(exchange: Exchange) -> Answer:
         }
         for info in infos
     ]
-    return await exchange.give(details, terms)
+    return await exchange.give(details, terms, headers=_count(exchange, infos))
 
 
 async def retrieve_attribute(exchange: Exchange) -> Answer:
     """Say how often an attribute exists, of which kinds and on which types (clause 5.7.10)."""
     terms = await exchange.link_terms()
     node = await exchange.node()
-    info: AttributeInfo = await node.consume.get_attribute(
-        exchange.caller, terms.expand(exchange.args["attrId"])
-    )
+    name = exchange.args["attrId"]
+    if name in ENTITY_MEMBERS:
+        raise NotFoundError(f"{name!r} is a member of every entity, not an attribute")
+    info: AttributeInfo = await node.consume.get_attribute(exchange.caller, terms.expand(name))
     document = {
         "id": info.iri,
         "type": "Attribute",
@@ -109,6 +113,11 @@ async def retrieve_attribute(exchange: Exchange) -> Answer:
         "typeNames": _names(info.types, terms),
     }
     return await exchange.give(document, terms)
+
+
+def _count(exchange: Exchange, infos: Sequence[object]) -> list[Header]:
+    """Give the header that says how many there are, when asked (6.3.13)."""
+    return [(COUNT_HEADER, str(len(infos)).encode())] if exchange.params.flag("count") else []
 
 
 def _names(iris: Iterable[str], terms: Terms) -> list[str]:
@@ -126,7 +135,7 @@ def routes() -> tuple[Route, ...]:
             "List the types that exist here",
             list_types,
             tag,
-            params=(DETAILS, LOCAL),
+            params=(DETAILS, LOCAL, COUNT),
             replies={200: Reply("Names, or details.", "EntityTypeList")},
             errors=(400, 504),
         ),
@@ -148,7 +157,7 @@ def routes() -> tuple[Route, ...]:
             "List the attributes that exist here",
             list_attributes,
             tag,
-            params=(DETAILS, LOCAL),
+            params=(DETAILS, LOCAL, COUNT),
             replies={200: Reply("Names, or details.", "AttributeList")},
             errors=(400, 504),
         ),

@@ -160,10 +160,9 @@ class Contexts:
         elif len(self._compiled) > self._terms_max // 2:
             self._compiled.move_to_end(key)
         for url in compiled.urls:
-            entry = self._cached.get(url)
+            entry = self._cached.get(url) or self._stored.get(url)
             if entry is not None:
-                entry.hits += 1
-                entry.last_used_us = self._clock()
+                self.found(entry)
         return compiled.terms
 
     async def _compile_once(self, key: str | bytes, context: Any) -> _Compiled:
@@ -198,8 +197,6 @@ class Contexts:
         """Find the @context at a URL wherever it may be; in a worker thread."""
         hosted = self._stored.get(url.rpartition(PATH)[2]) if PATH in url else None
         if hosted is not None:
-            hosted.hits += 1
-            hosted.last_used_us = self._clock()
             return hosted
         cached = self._cached.get(url)
         if cached is not None and (cached.expires_us is None or cached.expires_us > self._clock()):
@@ -316,6 +313,11 @@ class Contexts:
             raise NotFoundError(f"@context {context_id!r} isn't stored here")
         return cached
 
+    def found(self, entry: Entry) -> None:
+        """Count that a @context was looked for and found (clause 5.13.3.5, numberOfHits)."""
+        entry.hits += 1
+        entry.last_used_us = self._clock()
+
     def serve(self, context_id: str, *, tenant: str | None = None) -> dict[str, Any]:
         """Give the document of a hosted or implicitly created @context (clause 5.13.4).
 
@@ -326,8 +328,7 @@ class Contexts:
             raise OperationNotSupportedError(
                 f"@context {context_id!r} is cached; it is served by its origin, {entry.url}"
             )
-        entry.hits += 1
-        entry.last_used_us = self._clock()
+        self.found(entry)
         return {"@context": entry.context}
 
     async def delete(self, context_id: str, *, tenant: str | None = None) -> None:

@@ -17,7 +17,7 @@ BASE = "http://node.test"
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(body_bytes_max=100_000, batch_max=1500)
+    return Settings(body_bytes_max=100_000, batch_max=1500, outbound=("loopback",))
 
 
 @pytest.fixture
