@@ -210,7 +210,10 @@ def history(
         dict(zip(HISTORY_COLUMNS, row, strict=True)) for row in iter_history(evolution)
     ]
     rows.sort(key=lambda row: (row["attribute"], row["dataset"] or "", row["time"] or ""))
-    _print_rows(rows, HISTORY_COLUMNS[1:], form.form, empty=f"{object_id} has no such history")
+    columns = list(HISTORY_COLUMNS[1:])
+    if form.form == "table":
+        columns = [name for name in columns if any(row[name] is not None for row in rows)]
+    _print_rows(rows, columns, form.form, empty=f"{object_id} has no such history")
 
 
 def _window(since: str | None, until: str | None) -> dict[str, str]:

@@ -232,7 +232,7 @@ class Connection:
     ) -> pd.DataFrame:
         """Give the history of one or more objects as a long DataFrame.
 
-        One row per instance: id, attribute, dataset, time (`observedAt`, UTC), value, unit.
+        One row per instance: id, attribute, dataset, time (`observedAt`, UTC), period, value, unit.
         """
         from conurb.client.frames import history_frame
 

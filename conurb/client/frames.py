@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import geopandas as gpd
     import pandas as pd
 
-HISTORY_COLUMNS: Final = ("id", "attribute", "dataset", "time", "value", "unit")
+HISTORY_COLUMNS: Final = ("id", "attribute", "dataset", "time", "period", "value", "unit")
 _NOT_ATTRIBUTES: Final = frozenset(
     {"id", "type", "scope", "@context", "createdAt", "modifiedAt", "deletedAt", "expiresAt"}
 )
@@ -43,10 +43,13 @@ def objects_frame(entities: Iterable[dict[str, Any]]) -> gpd.GeoDataFrame:
 
 
 def default_instance(value: Any) -> Any:
-    """Take the default instance of a simplified attribute with several (clause 4.5.4)."""
+    """Take what a simplified attribute says: of several instances the default one, of a wrapped
+    value (a language map, a vocabulary's name) what is wrapped (clause 4.5.4)."""
     if isinstance(value, dict) and set(value) == {"dataset"}:
         datasets = value["dataset"]
-        return datasets.get("@none", next(iter(datasets.values()), None))
+        value = datasets.get("@none", next(iter(datasets.values()), None))
+    if isinstance(value, dict) and len(value) == 1:
+        return value.get("languageMap", value.get("vocab", value))
     return value
 
 
@@ -74,6 +77,13 @@ def iter_history(evolution: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
                 name,
                 instance.get("datasetId"),
                 instance.get("observedAt") or instance.get("modifiedAt"),
+                _sub_value(instance, "period"),
                 instance.get(member),
                 instance.get("unitCode"),
             )
+
+
+def _sub_value(instance: dict[str, Any], name: str) -> Any:
+    """Take the value of a sub-attribute, None without it."""
+    sub = instance.get(name)
+    return sub.get("value") if isinstance(sub, dict) else None

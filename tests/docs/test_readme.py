@@ -23,7 +23,8 @@ SAID = {
     "population>5000000' --pick name,population": ["上海", "合肥"],
     "object history urn:ngsi-ld:City:hefei": ["edgar", "ceads", "2000", "2023"],
     "--coordinates '[121.47,31.23]'": ["上海", "苏州"],
-    "NGSILD-Tenant: wuxi": ["urn:ngsi-ld:City:wuxi:wuxi"],
+    "NGSILD-Tenant: wuxi": ["urn:ngsi-ld:City:wuxi:wuxi", "gdp"],
+    "population>20000000": ["urn:ngsi-ld:City:shanghai:shanghai"],
     "conurb load sensors.csv": ["3 loaded, 0 not", "41", "38"],
     "conurb.connect()": ["population", "mean"],
 }
