@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from conurb.errors import BadRequestDataError, NotFoundError
 from conurb.http.asking import check_depth, read_attrs
-from conurb.http.compatibility import amended, version_of
 from conurb.http.exchange import Answer, Exchange, Header
 from conurb.http.params import Params
 from conurb.http.routing import GEO_JSON, JSON
+from conurb.model.compatibility import amended, version_of
 from conurb.model.query.select import Projection, parse_datasets, parse_projection
 from conurb.model.render import (
     View,

@@ -201,8 +201,19 @@ def _selector(value: Document) -> Selector:
     return Selector(
         ids=parse_ids((ids,) if isinstance(ids, str) else ids, name="entities: id"),
         id_pattern=None if ids else pattern,
-        types=parse_types(types.strip(), core_terms()),
+        types=parse_types(_ungrouped(types.strip()), core_terms()),
     )
+
+
+def _ungrouped(types: str) -> str:
+    """Take parentheses off that are around a mere list: clause 4.17 has none, but they are written.
+
+    >>> _ungrouped("(A|B)"), _ungrouped("(A;B)"), _ungrouped("(A;B)|(C;D)")
+    ('A|B', '(A;B)', '(A;B)|(C;D)')
+    """
+    inner = types[1:-1]
+    is_list = types[:1] == "(" and types[-1:] == ")" and not set(inner) & set("(;)")
+    return inner if is_list else types
 
 
 def _condition(document: Document, terms: Terms) -> Condition | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError
@@ -70,6 +71,9 @@ GEO_QUERY_MEMBERS: Final = ("georel", "geometry", "coordinates", "geoproperty")
 ENTITY_WORDS: Final = frozenset({"id", "type", "scope"})
 """Members of an entity that a projection names and that are no attributes."""
 
+LIKENESS: Final = 0.85
+"""How much alike (0 to 1) an unknown member and a known one are for a slip of the pen."""
+
 _KEYWORDS: Final = {"@id": "id", "@type": "type"}
 _NAME: Final = re.compile(r"[^()|;,{}\s]+")
 _ANY_TYPE: Final = "*"
@@ -81,8 +85,9 @@ Document = dict[str, Any]
 def read_document(raw: Any, terms: Terms) -> Document:
     """Read what a subscriber sent, expanding the names of types and attributes.
 
-    Read-only members and `@context` are left out. Raises BadRequestDataError for a member that a
-    subscription doesn't have, or one whose names can't be read.
+    Read-only members, `@context` and members that no subscription has are left out, as in JSON-LD.
+    Raises BadRequestDataError for what looks like a known member misspelt, or for names that can't
+    be read.
     """
     given = _object(raw, "a subscription")
     document: Document = {}
@@ -91,9 +96,8 @@ def read_document(raw: Any, terms: Terms) -> Document:
         if member in READ_ONLY or member == "@context":
             continue
         if member not in MEMBERS:
-            raise BadRequestDataError(
-                f"a subscription has no member {member!r:.100}; members: {', '.join(MEMBERS)}"
-            )
+            _check_spelling(member, "a subscription", MEMBERS)
+            continue
         document[member] = _read_member(member, value, terms.expand)
     return document
 
@@ -188,10 +192,15 @@ def _members(value: Any, where: str, allowed: tuple[str, ...]) -> Document:
     given = {_KEYWORDS.get(key, key): one for key, one in _object(value, where).items()}
     for key in given:
         if key not in allowed:
-            raise BadRequestDataError(
-                f"{where} has no member {key!r:.100}; members: {', '.join(sorted(allowed))}"
-            )
-    return {key: one for key, one in given.items() if key != "type" or "type" in allowed}
+            _check_spelling(key, where, allowed)
+    return {key: one for key, one in given.items() if key in allowed}
+
+
+def _check_spelling(member: str, where: str, allowed: tuple[str, ...]) -> None:
+    """Raise BadRequestDataError when a member that isn't known is probably meant to be another."""
+    meant = get_close_matches(member, allowed, n=1, cutoff=LIKENESS)
+    if meant:
+        raise BadRequestDataError(f"{where} has no member {member!r:.100}; {meant[0]!r} is one")
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

@@ -9,9 +9,10 @@ Linked entities are put into relationships by `conurb.node.join` before anything
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from conurb.model.compatibility import amended, version_of
 from conurb.model.context import CORE_CONTEXT_URL, Terms
 from conurb.model.entity import VALUE_MEMBER, Attributes, Entity, Instance
 from conurb.model.nulls import null_value
@@ -23,7 +24,7 @@ from conurb.model.render import (
 )
 from conurb.model.subscription import Subscription
 from conurb.model.time import fixed, shown_us
-from conurb.node.notify import Touches, find_instance, touches
+from conurb.node.notify import Touches, touches
 
 if TYPE_CHECKING:
     from conurb.store.contract import Record
@@ -64,18 +65,18 @@ def tell(subscription: Subscription, record: Record) -> Told:
     touched = touches(record)
     if record.after is not None:
         return Told(_with_changes(subscription, record, record.after, touched))
+    attrs = {
+        attribute: _markers(subscription, instances, record.at_us)
+        for attribute, instances in _told_of_deletion(subscription, record).items()
+    }
     gone = Entity(
         record.entity_id,
         record.types,
+        attrs,
         created_at=record.created_us,
         modified_at=record.modified_us,
     )
-    told = _told_of_deletion(subscription, record)
-    attrs = {
-        attribute: [_marker(subscription, one, record.at_us) for one in instances]
-        for attribute, instances in told.items()
-    }
-    return Told(replace(gone, attrs=attrs), deleted_us=record.at_us)
+    return Told(gone, deleted_us=record.at_us)
 
 
 def _told_of_deletion(subscription: Subscription, record: Record) -> Attributes:
@@ -96,21 +97,35 @@ def _with_changes(
     show = subscription.notification.show_changes
     attrs: Attributes = dict(after.attrs)
     for attribute, datasets in touched.items():
-        instances = list(attrs.get(attribute, ()))
-        for dataset, kind in datasets.items():
-            before = find_instance(record.before, attribute, dataset)
-            if before is None:
-                continue
-            if kind == "deleted":
-                instances.append(_marker(subscription, before, record.at_us))
-            elif show:
-                instances = [
-                    _with_previous(one, before) if one.get("datasetId") == dataset else one
-                    for one in instances
-                ]
-        if instances:
-            attrs[attribute] = instances
+        before = {one.get("datasetId"): one for one in record.before.get(attribute, ())}
+        gone = [
+            before[key] for key, kind in datasets.items() if kind == "deleted" and key in before
+        ]
+        kept = [
+            _with_previous(one, before[key])
+            if show and (key := one.get("datasetId")) in before and key in datasets
+            else one
+            for one in attrs.get(attribute, ())
+        ]
+        if not kept:
+            kept = _markers(subscription, gone, record.at_us)
+        else:
+            kept += [_marker(subscription, one, record.at_us) for one in gone]
+        if kept:
+            attrs[attribute] = kept
     return after.with_attrs(attrs)
+
+
+def _markers(subscription: Subscription, before: list[Instance], at_us: int) -> list[Instance]:
+    """Say that an attribute is gone with all of its instances.
+
+    Which instances there were needn't be told (5.8.6), unless there is more to tell of each.
+    """
+    wanted = subscription.notification
+    if before and not (wanted.sys_attrs or wanted.show_changes or subscription.datasets):
+        first = {key: value for key, value in before[0].items() if key != "datasetId"}
+        return [_marker(subscription, first, at_us)]
+    return [_marker(subscription, one, at_us) for one in before]
 
 
 def _with_previous(instance: Instance, before: Instance) -> Instance:
@@ -151,6 +166,9 @@ def write_notification(
     `context` is the @context that the body carries, None when it carries none.
     """
     accept = subscription.notification.endpoint.accept
+    if subscription.conformance is not None:
+        version = version_of(subscription.conformance)
+        told = [Told(amended(one.entity, version, terms), one.deleted_us) for one in told]
     deletions = {one.entity.id: one.deleted_us for one in told if one.deleted_us is not None}
     entities = [one.entity for one in told]
     data: Any
@@ -203,12 +221,9 @@ def context_in_body(subscription: Subscription, headers: Mapping[str, str]) -> b
 
 
 def carried_context(source: Any) -> Any:
-    """Write the @context that a body carries: that of the subscription, then the core one (5.2.3).
+    """Write the @context that a body carries: the subscriber's own, the core is implied (5.5.5).
 
     >>> carried_context(None) == CORE_CONTEXT_URL
     True
     """
-    if source is None:
-        return CORE_CONTEXT_URL
-    given = list(source) if isinstance(source, list) else [source]
-    return given if CORE_CONTEXT_URL in given else [*given, CORE_CONTEXT_URL]
+    return CORE_CONTEXT_URL if source is None else source

@@ -327,7 +327,9 @@ class Subscriptions:
             return None, self._contexts.core_url
         if isinstance(source, str):
             return source, source
-        return source, await self._contexts.implicit_url(source, base_url=base_url)
+        return source, await self._contexts.implicit_url(
+            source, base_url=base_url, tenant=self._office.tenant
+        )
 
 
 def render_subscription(shown: Shown, terms: Terms, *, now_us: int) -> Document:

@@ -192,7 +192,6 @@ async def test_a_fragment_replaces_members_and_null_removes_them(
         ({"expiresAt": "2000-01-01T00:00:00Z"}, "past"),
         ({"ngsildConformance": "new"}, "ngsildConformance"),
         ({"jsonldContext": "here"}, "jsonldContext"),
-        ({"temporalQ": {}}, "temporalQ"),
         ({"watchedAtributes": ["a"]}, "watchedAtributes"),
         ({"notification": ...}, "notification"),
         ({"notification": {}}, "endpoint"),
@@ -235,6 +234,14 @@ async def test_what_breaks_a_rule_is_named_and_nothing_is_created(
     assert response.json()["type"].endswith("/BadRequestData")
     assert word in response.json()["detail"]
     assert (await client.get("/subscriptions")).json() == []
+
+
+async def test_members_that_nobody_knows_are_ignored(client: httpx.AsyncClient) -> None:
+    await subscribe(client, body(__context="x", status="expired", endpoint={"__more": 1}))
+    document = await shown(client)
+    assert document["status"] == "active"
+    assert "__context" not in document
+    assert document["notification"]["endpoint"] == {"uri": "http://127.0.0.1:9/notify"}
 
 
 async def test_an_update_that_breaks_a_rule_changes_nothing(client: httpx.AsyncClient) -> None:
@@ -569,6 +576,25 @@ async def test_a_deleted_attribute_is_told_as_null(
     (entity,) = (await receiver.next())["data"]
     assert entity["size"] == expected
     assert set(entity) == {"id", "type", "size", "name"}
+
+
+async def test_an_attribute_that_is_deleted_with_all_instances_is_told_as_one_null(
+    client: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    await put(client, size=[{"value": 1}, {"value": 2, "datasetId": "urn:d:2"}])
+    await subscribe(client, body(receiver, notificationTrigger=["attributeDeleted"]))
+    await client.delete(f"/entities/{CITY}/attrs/size", params={"deleteAll": "true"})
+    assert (await receiver.next())["data"][0]["size"] == {"type": "Property", "value": NULL}
+
+
+async def test_an_earlier_version_is_spoken_to_who_asks_for_it(
+    client: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    await subscribe(client, body(receiver, ngsildConformance="1.3"))
+    await put(client, scope="/yrd", kind={"type": "VocabProperty", "vocab": "big"})
+    assert (await receiver.next())["data"] == [
+        {"id": CITY, "type": "City", "kind": {"type": "Property", "value": "big"}}
+    ]
 
 
 async def test_a_deleted_instance_is_told_with_its_dataset_and_times(
