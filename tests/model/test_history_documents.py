@@ -15,7 +15,7 @@ from conurb.model.nulls import is_null
 from conurb.model.parse import parse_temporal_entity, parse_temporal_fragment
 from conurb.model.parse.temporal import TEMPORAL_INSTANCES_MAX
 from conurb.model.render import View, render_evolution
-from conurb.model.time import US_PER_S, fixed
+from conurb.model.time import US_PER_S, fixed, parse_us
 
 TERMS = core_terms()
 SPEED, STREET = TERMS.expand("speed"), TERMS.expand("street")
@@ -56,18 +56,19 @@ def test_a_deleted_instance_is_history() -> None:
     assert all(is_null(one) for many in instances.values() for one in many)
 
 
-def test_the_latest_scope_counts() -> None:
-    def scope(value: Any) -> Any:
-        return parse_temporal_fragment({"scope": value}, TERMS).scope
+def test_scopes_are_read_with_the_times_from_which_they_hold() -> None:
+    def scopes(value: Any) -> list[tuple[int | None, tuple[str, ...]]]:
+        fragment = parse_temporal_fragment({"scope": value}, TERMS)
+        return [(one.at_us, one.scope) for one in fragment.scopes]
 
-    assert scope("/a") == ("/a",)
-    assert scope(["/a", "/b"]) == ("/a", "/b")
+    assert scopes("/a") == [(None, ("/a",))]
+    assert scopes(["/a", "/b"]) == [(None, ("/a", "/b"))]
     over_time = [
         {"type": "Property", "value": ["/new"], "observedAt": T2},
         {"type": "Property", "value": "/old", "observedAt": T1},
     ]
-    assert scope(over_time) == ("/new",)
-    assert scope({"type": "Property", "value": []}) == ()
+    assert scopes(over_time) == [(parse_us(T2), ("/new",)), (parse_us(T1), ("/old",))]
+    assert scopes({"type": "Property", "value": []}) == [(None, ())]
 
 
 @pytest.mark.parametrize(
