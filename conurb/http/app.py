@@ -31,6 +31,7 @@ MODULES: Final = (
     "temporal",
     "temporal_reading",
     "entity_maps",
+    "temporal_maps",
     "snapshots",
     "subscriptions",
     "contexts",

@@ -13,6 +13,7 @@ from conurb.http.outcomes import batch_result
 from conurb.http.params import NONE, Param
 from conurb.http.problems import problem_document
 from conurb.http.routing import API, Reply, Route
+from conurb.http.temporal_asking import read_temporal_query, temporal_params
 from conurb.model.context import core_terms
 from conurb.model.names import check_uri, is_uri
 from conurb.model.query.q import parse_q
@@ -21,7 +22,7 @@ from conurb.node.snapshot import PRIORITIES, Detail, Snapshot, SnapshotOrder, Sn
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
-    from conurb.model.query.tree import Query
+    from conurb.model.query.tree import Query, TemporalQuery
 
 COLLECTION: Final = API + "/snapshots"
 ONE: Final = API + "/snapshots/{snapshotId}"
@@ -143,12 +144,13 @@ async def _body(exchange: Exchange, members: frozenset[str]) -> tuple[dict[str, 
 
 def _order(exchange: Exchange, document: dict[str, Any], terms: Terms) -> SnapshotOrder:
     documents = _list(document, "snapshotQueries")
-    if _list(document, "snapshotTemporalQueries"):
-        raise errors.OperationNotSupportedError("snapshotTemporalQueries aren't supported here")
+    temporal = _list(document, "snapshotTemporalQueries")
     return SnapshotOrder(
         id=check_uri(document["id"], name="id") if "id" in document else None,
         queries=tuple(_query(exchange, one, terms) for one in documents),
         documents=tuple(documents),
+        temporal_queries=tuple(_temporal_query(exchange, one, terms) for one in temporal),
+        temporal_documents=tuple(temporal),
         **_parts(document),
     )
 
@@ -159,6 +161,13 @@ def _query(exchange: Exchange, document: Any, terms: Terms) -> Query:
     if "temporalQ" in document:
         raise BadRequestDataError("temporalQ: it goes with snapshotTemporalQueries alone")
     return read_query(params, terms, exchange.settings, selectors=selectors)
+
+
+def _temporal_query(exchange: Exchange, document: Any, terms: Terms) -> TemporalQuery:
+    """Read one Query over history of a snapshot."""
+    params, selectors = query_params(document, NONE, terms)
+    params = temporal_params(document, params)
+    return read_temporal_query(params, terms, exchange.settings, selectors=selectors)
 
 
 def _parts(document: dict[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ async def query_by_post(exchange: Exchange) -> Answer:
     """Give the histories that a Query document selects (clauses 5.7.4, 5.2.23)."""
     document = await object_body(exchange)
     terms = await exchange.document_terms(document)
-    params, selectors = query_params(document, exchange.params, terms)
+    params, selectors = query_params(document, exchange.params, terms, temporal=True)
     params = temporal_params(document, params)
     view = _read_view(params, terms)
     asked = read_temporal_query(params, terms, exchange.settings, selectors=selectors)
@@ -179,7 +179,7 @@ _READ: Final = (
     p.format_of(*FORMS),
     p.options(*FORMS, "sysAttrs", "count"),
 )
-_QUERY: Final = (
+QUERY_PARAMS: Final = (
     *_READ,
     p.TYPE,
     p.ID,
@@ -195,7 +195,7 @@ _QUERY: Final = (
     p.COLLATION,
     *p.PAGE,
 )
-_POST: Final = (
+POST_PARAMS: Final = (
     *p.PAGE,
     p.LOCAL,
     p.LANG,
@@ -237,7 +237,7 @@ def routes() -> tuple[Route, ...]:
             "Query histories",
             query,
             tag,
-            params=_QUERY,
+            params=QUERY_PARAMS,
             accepts=_MEDIA,
             replies=_MANY,
             errors=(400, 403, 504),
@@ -249,7 +249,7 @@ def routes() -> tuple[Route, ...]:
             "Query histories by a Query document",
             query_by_post,
             tag,
-            params=_POST,
+            params=POST_PARAMS,
             body="Query",
             accepts=_MEDIA,
             replies=_MANY,

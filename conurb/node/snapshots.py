@@ -26,7 +26,8 @@ from conurb.errors import (
 )
 from conurb.model.entity import Entity
 from conurb.model.operations.entity import PlaceEntity
-from conurb.model.query.tree import Condition, Query, Restriction
+from conurb.model.operations.temporal import PlaceEvolution
+from conurb.model.query.tree import Condition, Query, Restriction, TemporalQuery
 from conurb.model.time import US_PER_S, Clock
 from conurb.node.bounds import Bounds
 from conurb.node.outcomes import BatchResult
@@ -315,6 +316,13 @@ class Snapshots:
             except ConurbError as error:
                 detail = Detail("failure", type(error).__name__, error.detail)
             snapshot.details.append(detail)
+        for asked in order.temporal_queries:
+            try:
+                count = await self._place_histories(asked, snapshot.seen_by, target)
+                detail = Detail("success" if count else "empty")
+            except ConurbError as error:
+                detail = Detail("failure", type(error).__name__, error.detail)
+            snapshot.temporal_details.append(detail)
         snapshot.status = overall([*snapshot.details, *snapshot.temporal_details])
 
     async def _frozen(self, query: Query, restriction: Restriction) -> list[Entity]:
@@ -326,6 +334,29 @@ class Snapshots:
         if page.more:
             raise TooComplexQueryError(f"a snapshot takes {bound} entities of a query at most")
         return page.entities
+
+    async def _place_histories(
+        self, asked: TemporalQuery, restriction: Restriction, target: Store
+    ) -> int:
+        """Copy the histories that a query selects; give of how many entities."""
+        count, more = 0, True
+        while more:
+            query = replace(
+                asked.query,
+                restriction=restriction,
+                limit=self._bounds.page_max,
+                offset=count,
+                count=False,
+            )
+            page = await self._store.evolution(replace(asked, query=query, aggregation=None))
+            if page.truncated_at_us is not None or count > self._bounds.snapshot_max:
+                raise TooComplexQueryError(
+                    "a snapshot can't take so much history; narrow the query"
+                )
+            await target.apply_all([PlaceEvolution(one) for one in page.evolutions])
+            count += len(page.evolutions)
+            more = page.more
+        return count
 
     async def _copy(self, source: Snapshot, snapshot: Snapshot) -> None:
         origin = (await self._rooms.open(source.place)).store

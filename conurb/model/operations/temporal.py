@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from conurb.errors import NotFoundError
 from conurb.model.changes import Change, HistoryInstance, TimedScope, Written
 from conurb.model.entity import Attributes, Entity, Instance
-from conurb.model.evolution import HEAD, instance_id
+from conurb.model.evolution import HEAD, Evolution, instance_id
 from conurb.model.nulls import is_null
 from conurb.model.operations.entity import existing
 from conurb.model.operations.state import joined, stamped
@@ -86,6 +86,49 @@ class AppendEvolution:
         if nothing and before is not None and before.expires_at == after.expires_at:
             change.after = before
         return change
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceEvolution:
+    """Put an object's history as it is, the copy of one that is elsewhere.
+
+    What the object holds already stays current; of the rest, the latest instance becomes it.
+    """
+
+    evolution: Evolution
+    history_of: tuple[str, ...] = ()
+
+    @property
+    def entity_id(self) -> str:
+        """Give the id of the object that is written."""
+        return self.evolution.id
+
+    def apply(
+        self, before: Entity | None, stamp: int, history: Sequence[HistoryInstance]
+    ) -> Change:
+        """Decide the change."""
+        evolution = self.evolution
+        base = before or Entity(
+            evolution.id,
+            evolution.types,
+            scope=evolution.scope,
+            created_at=evolution.created_us,
+            modified_at=evolution.modified_us,
+        )
+        placed = [
+            replace(one, recorded_us=stamp, superseded_us=None)
+            for attribute, instances in evolution.instances.items()
+            if attribute != HEAD
+            for one in instances
+        ]
+        latest: dict[tuple[str, str | None], HistoryInstance] = {}
+        for one in sorted(placed, key=lambda item: item.at_us):
+            latest[one.attribute, one.dataset] = one
+        state = _State(base, stamp)
+        for (attribute, dataset), one in latest.items():
+            if one.instance is not None and base.instance(attribute, dataset) is None:
+                state.put(attribute, one.instance)
+        return Change(before, replace(base, attrs=state.entity.attrs), corrected=placed)
 
 
 @dataclass(frozen=True, slots=True)
