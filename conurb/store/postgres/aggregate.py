@@ -14,6 +14,7 @@ from typing import Any, Final
 from conurb.errors import TooComplexQueryError
 from conurb.model.evolution import Evolution
 from conurb.model.query.tree import Aggregation, AggregationMethod
+from conurb.model.time import BEGINNING
 from conurb.store.postgres.conditions import all_of
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.statement import array_literal
@@ -41,8 +42,10 @@ _COLUMNS: Final[dict[AggregationMethod, tuple[str, ...]]] = {
 _SERIES: Final = "unnest(o.attrs, o.datasets) s (attr, dataset)"
 _ROW: Final = "h.eid = o.eid AND h.attr = s.attr AND h.dataset = s.dataset"
 
+_COUNTED: Final = f"h.body IS NOT NULL AND h.at <> {BEGINNING}"
+
 Span = tuple[int, int, int, int, str | None]
-"""(eid, attribute's term, first time, last time, kind of the attribute)."""
+"""(eid, attribute's term, first time, last time, kind when it isn't a Property)."""
 
 
 async def fill_aggregates(
@@ -58,7 +61,7 @@ async def fill_aggregates(
         return
     spans = await _spans(connection, window, series, list(evolutions))
     for eid, tid, _, _, kind in spans:
-        if kind is not None and kind != "Property":
+        if kind is not None:
             evolutions[eid].kinds[names.iri(tid)] = kind
     if not spans:
         return
@@ -88,9 +91,10 @@ async def _spans(
     connection: Any, window: Window, series: Callable[[Window], str], eids: list[int]
 ) -> list[Span]:
     """Give the first and last time of each attribute in the window."""
-    where = all_of([_ROW, window.where(), "h.body IS NOT NULL"])
+    where = all_of([_ROW, window.where(), _COUNTED])
     sql = (
-        "SELECT o.eid, s.attr, min(r.first), max(r.last), min(k.kind) FROM object o, "
+        "SELECT o.eid, s.attr, min(r.first), max(r.last), "
+        "min(k.kind) FILTER (WHERE k.kind <> 'Property') FROM object o, "
         f"{_SERIES}, LATERAL (SELECT min({window.time()}) AS first, max({window.time()}) AS last "
         f"FROM history h WHERE {where}) r, LATERAL (SELECT h.body::json ->> 'type' AS kind "
         f"FROM history h WHERE {where} LIMIT 1) k "
@@ -122,7 +126,7 @@ def _sql(
     elif aggregation is not None and aggregation.period_us:
         number = f"({window.time()} - p.start) / {add(aggregation.period_us, 'bigint')}"
     columns = ", ".join(column for method in methods for column in _COLUMNS[method])
-    where = all_of([_ROW, window.where(), "h.body IS NOT NULL", series(window)])
+    where = all_of([_ROW, window.where(), _COUNTED, series(window)])
     return (
         "WITH p AS MATERIALIZED (SELECT e, a, start, b::bigint[] AS ends "
         f"FROM unnest({tables}) x (e, a, start, b)) "

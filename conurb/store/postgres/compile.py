@@ -351,9 +351,11 @@ def head_sql(at: str, live: str) -> str:
     return (
         "SELECT x.num::int AS typeset, "
         "ARRAY(SELECT jsonb_array_elements_text(x.body -> 'scope')) AS scope, "
-        "(x.body ->> 'expires')::bigint AS expires, x.recorded AS modified, "
+        "(x.body ->> 'expires')::bigint AS expires, "
+        f"(SELECT max(h.recorded) FROM history h WHERE h.eid = o.eid AND h.at <= {at} AND {live}) "
+        "AS modified, "
         "(SELECT min(f.recorded) FROM history f WHERE f.eid = o.eid AND f.attr = 0) AS created "
-        "FROM (SELECT h.num, h.body::jsonb AS body, h.recorded FROM history h "
+        "FROM (SELECT h.num, h.body::jsonb AS body FROM history h "
         f"WHERE h.eid = o.eid AND h.attr = 0 AND h.dataset = '' AND h.at <= {at} AND {live} "
         "ORDER BY h.at DESC, h.recorded DESC LIMIT 1) x WHERE x.body IS NOT NULL"
     )
@@ -383,12 +385,12 @@ def document_sql(at: str, live: str, filtered: str) -> str:
 
 
 def state_rows_sql(arguments: Arguments, moments: Moments, eids: list[int]) -> str:
-    """Give the statement of the instances of objects at a time: eid, attr, body, recorded."""
+    """Give the statement of the instances of objects at a time: eid, attr, body."""
     at, live = moments_sql(arguments, moments)
     which = arguments.add(eids, "bigint[]")
     return (
-        "SELECT o.eid, s.attr, x.body, x.recorded FROM object o, "
-        f"{_SERIES}, LATERAL ({_instance_sql(at, live, 'h.body, h.recorded')}) x "
+        "SELECT o.eid, s.attr, x.body FROM object o, "
+        f"{_SERIES}, LATERAL ({_instance_sql(at, live, 'h.body')}) x "
         f"WHERE o.eid = ANY ({which}) AND x.body IS NOT NULL "
         'ORDER BY o.eid, s.attr, s.dataset COLLATE "C"'
     )

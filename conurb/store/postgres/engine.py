@@ -205,7 +205,7 @@ class PostgresStore:
             history_of,
             f"SELECT {HISTORY_COLUMNS} FROM history JOIN term ON tid = attr "
             "WHERE eid = (SELECT eid FROM object WHERE id = $1) AND iri = ANY ($2::text[]) "
-            "ORDER BY attr, dataset, at, recorded",
+            "ORDER BY iri, dataset, at, recorded",
             entity_id,
             list(attributes),
         )

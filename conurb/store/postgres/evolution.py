@@ -19,7 +19,7 @@ from conurb.store.postgres.compile import Moments, Selection, attributes_of
 from conurb.store.postgres.conditions import Source, all_of, any_of
 from conurb.store.postgres.connection import driver
 from conurb.store.postgres.names import Names
-from conurb.store.postgres.rows import history_of
+from conurb.store.postgres.rows import HISTORY_COLUMNS, history_of
 from conurb.store.postgres.window import Window
 
 DEFAULT_DATASET: Final = "@none"
@@ -28,11 +28,6 @@ DEFAULT_DATASET: Final = "@none"
 _HEADS: Final = "FROM history f WHERE f.eid = o.eid AND f.attr = 0"
 _SERIES: Final = "unnest(o.attrs, o.datasets) s (attr, dataset)"
 _ROW: Final = "h.eid = o.eid AND h.attr = s.attr AND h.dataset = s.dataset"
-_KIND: Final = (
-    "CASE WHEN h.body IS NULL THEN (SELECT p.body::json ->> 'type' FROM history p "
-    "WHERE p.eid = h.eid AND p.attr = h.attr AND p.dataset = h.dataset AND p.at <= h.at "
-    "AND p.body IS NOT NULL ORDER BY p.at DESC, p.recorded DESC LIMIT 1) END AS kind"
-)
 
 
 async def select_evolutions(
@@ -182,7 +177,7 @@ class _Select:
             f"SELECT o.eid, r.*, row_number() OVER (PARTITION BY o.eid, r.attr "
             f"ORDER BY r.t DESC, r.number DESC) AS place FROM object o, {_SERIES}, LATERAL ("
             f"SELECT {window.time()} AS t, h.attr, h.dataset, h.at, h.recorded, h.superseded, "
-            f"h.number, h.body, {_KIND} FROM history h WHERE {where} {latest}) r "
+            f"h.number, h.kind, h.body FROM history h WHERE {where} {latest}) r "
             f"WHERE o.eid = ANY ({window.arguments.add(eids, 'bigint[]')}) "
             f"AND {self._series(window)}"
         )
@@ -207,7 +202,6 @@ class _Select:
             await self._name_all(evolutions)
         for row in rows:
             instance = history_of(row, self._names)
-            instance.kind = row["kind"]
             given = evolutions[row["eid"]].instances
             given.setdefault(instance.attribute, []).append(instance)
 
@@ -237,7 +231,7 @@ class _Select:
     async def _fill_heads(self, evolutions: dict[int, Evolution]) -> None:
         """Give the heads, each valid until the next: with observedAt those that meet the window."""
         rows = await self._connection.fetch(
-            "SELECT eid, attr, dataset, at, recorded, superseded, number, body FROM history "
+            f"SELECT eid, {HISTORY_COLUMNS} FROM history "
             "WHERE eid = ANY ($1::bigint[]) AND attr = 0 AND superseded IS NULL "
             "ORDER BY eid, at, recorded",
             list(evolutions),

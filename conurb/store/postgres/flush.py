@@ -192,6 +192,7 @@ class Flush:
             row.number,
             observed,
             number,
+            row.kind if instance is None else None,
             body,
         )
 

@@ -101,8 +101,7 @@ $$;
 -- The text of a node that has an order: a text, or that of a typed value.
 CREATE FUNCTION text_of(node jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-  SELECT CASE WHEN node ->> 'type' IN ('Relationship', 'ListRelationship') THEN NULL
-    WHEN jsonb_typeof(value_of(node)) = 'string' THEN value_of(node) #>> '{{}}'
+  SELECT CASE WHEN jsonb_typeof(value_of(node)) = 'string' THEN value_of(node) #>> '{{}}'
     WHEN jsonb_typeof(value_of(node) -> '@value') = 'string' THEN value_of(node) ->> '@value' END
 $$;
 

@@ -17,7 +17,7 @@ ENTITY_COLUMNS: Final = "e.typeset, e.scope, e.created, e.modified, e.expires, e
 STATE_COLUMNS: Final = "e.typeset, e.scope, e.created, e.modified, e.expires"
 """The head of an entity as it was at a time; its attributes are read by themselves."""
 
-HISTORY_COLUMNS: Final = "attr, dataset, at, recorded, superseded, number, body"
+HISTORY_COLUMNS: Final = "attr, dataset, at, recorded, superseded, number, kind, body"
 JOURNAL_COLUMNS: Final = (
     "seq, at, kind, id, typeset, scope, created, modified, expires, touched, before, after"
 )
@@ -47,6 +47,7 @@ def history_of(row: Any, names: Names) -> HistoryInstance:
         row["superseded"],
         row["number"],
         None if body is None else orjson.loads(body),
+        row["kind"],
     )
 
 

@@ -8,7 +8,8 @@
   compared at once (`values`), which indexes stand on. See docs/decisions/0004.
 - `history` has one row per instance and head, by the two times of docs/decisions/0001. Its index
   is in order of seek: state at a time is one descent per series. `observed` says that `at` was
-  stated; `num` is what an aggregate computes with, and a head's typeset.
+  stated; `num` is what an aggregate computes with, and a head's typeset; `kind` is the type of
+  what a tombstone (`body` NULL) ended.
 - `geometry` holds current GeoProperties, once for planar relations, once for distances.
 - IRIs of attributes and types are numbers (`term`); a set of types is a number too (`typeset`),
   so that a query by type is a range of one index, in order of id.
@@ -82,6 +83,7 @@ CREATE TABLE history (
   number bigint NOT NULL,
   observed boolean NOT NULL,
   num double precision,
+  kind text,
   body text
 );
 CREATE INDEX history_seek ON history (eid, attr, dataset, at, recorded);

@@ -55,10 +55,8 @@ async def _past_entities(
     arguments = Arguments()
     sql = state_rows_sql(arguments, moments, [row["eid"] for row in heads])
     attrs: dict[int, Attributes] = {row["eid"]: {} for row in heads}
-    modified: dict[int, int] = {row["eid"]: row["modified"] for row in heads}
-    for eid, attr, body, recorded in await connection.fetch(*arguments.bind(sql)):
+    for eid, attr, body in await connection.fetch(*arguments.bind(sql)):
         attrs[eid].setdefault(names.iri(attr), []).append(orjson.loads(body))
-        modified[eid] = max(modified[eid], recorded)
     return [
         Entity(
             row["id"],
@@ -66,7 +64,7 @@ async def _past_entities(
             attrs[row["eid"]],
             tuple(row["scope"]),
             row["created"],
-            modified[row["eid"]],
+            row["modified"],
             row["expires"],
         )
         for row in heads

@@ -19,7 +19,7 @@ def _arrays(types: str) -> tuple[str, ...]:
 
 _OBJECT: Final = _arrays("bigint text bigint bigint int text text text")
 _ENTITY: Final = _arrays("bigint text int text bigint bigint bigint bigint text text")
-_HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint boolean float8 text")
+_HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint boolean float8 text text")
 _JOURNAL: Final = _arrays("bigint bigint text text int text bigint bigint bigint text text text")
 
 PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
@@ -74,7 +74,8 @@ PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "history": (
         _HISTORY,
         "INSERT INTO history (eid, attr, dataset, at, recorded, superseded, number, observed, num, "
-        "body) SELECT * FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9})",
+        "kind, body) "
+        "SELECT * FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}, {8}, {9}, {10})",
     ),
     "journal": (
         _JOURNAL,

@@ -32,7 +32,7 @@ SELECT o.id, o.head_at, e.typeset, e.scope, e.created, e.modified, e.expires, e.
 FROM object o LEFT JOIN entity e ON e.eid = o.eid ORDER BY o.id
 """
 _HISTORY: Final = """
-SELECT o.id, h.attr, h.dataset, h.at, h.recorded, h.superseded, h.number, h.body
+SELECT o.id, h.attr, h.dataset, h.at, h.recorded, h.superseded, h.number, h.kind, h.body
 FROM object o JOIN history h ON h.eid = o.eid
 ORDER BY o.id, h.attr, h.dataset, h.at, h.recorded, h.number
 """
@@ -80,6 +80,7 @@ async def iter_rows(connection: Any, names: Names) -> AsyncIterator[Mapping[str,
             "recorded": row["recorded"],
             "superseded": row["superseded"],
             "number": row["number"],
+            "kind": row["kind"],
             "instance": None if body is None else orjson.loads(body),
         }
     async for row in connection.cursor(_JOURNAL, prefetch=CHUNK_ROWS):
@@ -263,6 +264,7 @@ def _history_row(row: Mapping[str, Any]) -> Row:
         row["number"],
         row["instance"],
         superseded_us=row["superseded"],
+        kind=row.get("kind"),
     )
 
 

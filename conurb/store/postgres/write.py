@@ -30,7 +30,13 @@ from conurb.store.postgres.connection import (
 )
 from conurb.store.postgres.flush import Flush, Known, LastHead
 from conurb.store.postgres.names import Names
-from conurb.store.postgres.rows import ENTITY_COLUMNS, entity_of, history_of
+from conurb.store.postgres.rows import (
+    ENTITY_COLUMNS,
+    HISTORY_COLUMNS,
+    entity_of,
+    history_of,
+)
+from conurb.store.postgres.schema import HEAD_TERM
 
 THREAD_OPERATIONS_MIN: Final = 200
 """A group of this many operations is decided on a thread, so that the event loop stays free."""
@@ -49,10 +55,10 @@ _HEADS: Final = """
 SELECT e, t, h.body FROM unnest($1::bigint[], $2::bigint[]) x (e, t) JOIN history h
 ON h.eid = e AND h.attr = 0 AND h.dataset = '' AND h.at = t AND h.superseded IS NULL
 """
-_LIVE: Final = """
-SELECT attr, dataset, at, recorded, superseded, number, body FROM history
-WHERE eid = $1 AND attr <> 0 AND ($2::int[] IS NULL OR attr = ANY ($2)) AND superseded IS NULL
-ORDER BY attr, dataset, at, recorded
+_LIVE: Final = f"""
+SELECT {HISTORY_COLUMNS} FROM history JOIN term ON tid = attr
+WHERE eid = $1 AND (attr = ANY ($2::int[]) OR ($3 AND attr <> {HEAD_TERM})) AND superseded IS NULL
+ORDER BY iri, dataset, at, recorded
 """
 
 
@@ -302,8 +308,8 @@ class Group:
         known = self._known.get(entity_id)
         if known is None:
             return []
-        tids = None if "*" in attributes else self._names.find_tids(attributes)
-        rows = await self._connection.fetch(_LIVE, known.eid, tids)
+        tids = self._names.find_tids(attributes)
+        rows = await self._connection.fetch(_LIVE, known.eid, tids, "*" in attributes)
         return [history_of(row, self._names) for row in rows]
 
     async def _begin(self) -> None:
