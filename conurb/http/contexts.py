@@ -45,9 +45,7 @@ async def serve(exchange: Exchange) -> Answer:
     if exchange.params.flag("details"):
         exchange.caller.require("read")
         entry = exchange.contexts.get(context_id, tenant=exchange.tenant)
-        metadata = _metadata(entry, exchange.base_url)
-        exchange.contexts.found(entry)
-        return give_json(metadata)
+        return give_json(_metadata(entry, exchange.base_url))
     return give_json(exchange.contexts.serve(context_id, tenant=exchange.tenant))
 
 

@@ -162,7 +162,7 @@ class Contexts:
         for url in compiled.urls:
             entry = self._cached.get(url) or self._stored.get(url)
             if entry is not None:
-                self.found(entry)
+                self._found(entry)
         return compiled.terms
 
     async def _compile_once(self, key: str | bytes, context: Any) -> _Compiled:
@@ -265,6 +265,7 @@ class Contexts:
         if known is not None:
             return known
         entry = await self._put("ImplicitlyCreated", context, tenant)
+        self._found(entry)
         self._implicit[key] = entry.id
         return entry.id
 
@@ -313,7 +314,7 @@ class Contexts:
             raise NotFoundError(f"@context {context_id!r} isn't stored here")
         return cached
 
-    def found(self, entry: Entry) -> None:
+    def _found(self, entry: Entry) -> None:
         """Count that a @context was looked for and found (clause 5.13.3.5, numberOfHits)."""
         entry.hits += 1
         entry.last_used_us = self._clock()
@@ -328,7 +329,7 @@ class Contexts:
             raise OperationNotSupportedError(
                 f"@context {context_id!r} is cached; it is served by its origin, {entry.url}"
             )
-        self.found(entry)
+        self._found(entry)
         return {"@context": entry.context}
 
     async def delete(self, context_id: str, *, tenant: str | None = None) -> None:
