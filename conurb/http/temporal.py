@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
@@ -11,10 +11,15 @@ from conurb.http.exchange import Answer, Exchange, created, no_content
 from conurb.http.routing import API, Reply, Route
 from conurb.model.evolution import parse_instance_id
 from conurb.model.names import check_uri
-from conurb.model.parse import parse_temporal_entity, parse_temporal_fragment
+from conurb.model.parse import (
+    parse_attribute,
+    parse_temporal_entity,
+    parse_temporal_fragment,
+)
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
+    from conurb.model.entity import Instance
 
 COLLECTION: Final = API + "/temporal/entities"
 ONE: Final = COLLECTION + "/{entityId}"
@@ -53,16 +58,25 @@ async def update_instance(exchange: Exchange) -> Answer:
     document = await object_body(exchange)
     terms = await exchange.document_terms(document)
     attribute = _attribute(exchange, terms)
-    fragment = parse_temporal_fragment(document, terms)
-    instances = fragment.attrs.get(attribute, [])
-    if len(instances) != 1 or len(fragment.attrs) != 1:
-        raise BadRequestDataError(
-            f"the body must hold exactly one instance of {exchange.args['attrId']!r} "
-            "and no other attribute"
-        )
+    instance = _one_instance(document, exchange.args["attrId"], attribute, terms)
     node = await exchange.node()
-    await node.temporal.update_instance(exchange.caller, entity_id, attribute, number, instances[0])
+    await node.temporal.update_instance(exchange.caller, entity_id, attribute, number, instance)
     return no_content()
+
+
+def _one_instance(document: dict[str, Any], name: str, attribute: str, terms: Terms) -> Instance:
+    """Read the one instance of a body: alone, or as the only one of its attribute (5.6.14.3)."""
+    if name in document:
+        fragment = parse_temporal_fragment(document, terms)
+        instances = fragment.attrs.get(attribute, [])
+        others = len(fragment.attrs) - 1
+    else:
+        instances, others = parse_attribute(document, terms, name=name, nulls=False), 0
+    if len(instances) != 1 or others:
+        raise BadRequestDataError(
+            f"the body must hold exactly one instance of {name!r} and no other attribute"
+        )
+    return instances[0]
 
 
 async def delete_instance(exchange: Exchange) -> Answer:

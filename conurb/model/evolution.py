@@ -32,8 +32,8 @@ class Evolution:
     """The history of one object: instances per attribute, in order of the time property.
 
     The instances of `HEAD`, when given, tell the history of its scope. `deleted_us` is when the
-    object was deleted, if it was. `aggregates` is set instead of `instances` for an aggregation;
-    `kinds` then says of which type an attribute is that isn't a Property.
+    object was deleted, if it was. `aggregates` is set instead of `instances` for an aggregation.
+    `kinds` says of which type an attribute is that isn't a Property, where no instance does.
     """
 
     id: str

@@ -13,7 +13,7 @@ from conurb.access.caller import Caller
 from conurb.errors import ConurbError, InvalidRequestError, NotFoundError, TooComplexQueryError
 from conurb.model.changes import Change, Operation
 from conurb.model.entity import Instance
-from conurb.model.evolution import Evolution
+from conurb.model.evolution import HEAD, Evolution
 from conurb.model.operations.temporal import (
     AppendEvolution,
     DeleteEvolution,
@@ -133,10 +133,11 @@ class Temporal:
         """Give the history of one entity (clause 5.7.3), and the page that it came on.
 
         An entity that has nothing in the window is given without instances. Raises NotFoundError
-        when there is no history of such an entity.
+        when there is no history of such an entity, or none of `query.attributes` in the window.
         """
         selector = Selector(ids=(entity_id,))
         inner = replace(query.query, selectors=(selector,), limit=1, offset=0, count=False)
+        inner = replace(inner, attributes=query.attributes)
         page = await self.query(caller, replace(query, query=inner))
         if page.evolutions:
             return page.evolutions[0], page
@@ -144,7 +145,13 @@ class Temporal:
         whole = await self.query(caller, known)
         if not whole.evolutions:
             raise NotFoundError(f"entity {entity_id!r} has no history here")
-        return replace(whole.evolutions[0], instances={}), page
+        if query.attributes:
+            raise NotFoundError(
+                f"the history of entity {entity_id!r} has none of the attributes asked for then"
+            )
+        found = whole.evolutions[0]
+        heads = {name: rows for name, rows in found.instances.items() if name == HEAD}
+        return replace(found, instances=heads), page
 
 
 def _check_eligible(

@@ -43,7 +43,8 @@ def render_evolution(
     normalized: every attribute an array of instances with their instanceId (concise when the view
     says so). temporalValues: per datasetId an array of [value, time], the time that of
     `timeproperty`. aggregatedValues: per datasetId and method an array of [value, start, end]. An
-    attribute without instances isn't written.
+    attribute that no instance is left of isn't written; one that never had any in the evolution,
+    because the answer was cut before it, is an empty array.
     """
     writer = _EvolutionWriter(terms, view, form, timeproperty)
     document: dict[str, Any] = {"id": evolution.id, "type": _types(evolution, terms)}
@@ -65,8 +66,10 @@ def render_evolution(
         if attribute == HEAD or not _wanted(attribute, view):
             continue
         kept = [one for one in instances if _in_dataset(one, view)]
-        if kept:
-            document[terms.compact(attribute)] = writer.attribute(attribute, kept)
+        if kept or not instances:
+            document[terms.compact(attribute)] = writer.attribute(
+                attribute, kept, evolution.kinds.get(attribute, "Property")
+            )
     return document
 
 
@@ -82,8 +85,11 @@ class _EvolutionWriter:
         self._timeproperty = timeproperty
         self._writer = AttributeWriter(terms, view, render_entity)
 
-    def attribute(self, attribute: str, instances: list[HistoryInstance]) -> Any:
-        """Write one attribute: normalized instances, or values by datasetId."""
+    def attribute(self, attribute: str, instances: list[HistoryInstance], kind: str) -> Any:
+        """Write one attribute: normalized instances, or values by datasetId.
+
+        None at all is an attribute whose instances are beyond the range of this answer.
+        """
         documents = [(one, _document(one, instances)) for one in instances]
         if self._form == "normalized":
             concise = self._view.representation == "concise"
@@ -91,12 +97,11 @@ class _EvolutionWriter:
             return [write(attribute, document) for _, document in documents]
         series: dict[tuple[str, str], list[Any]] = {}
         for one, document in documents:
-            kind = document["type"]
-            if kind == "LanguageProperty" and self._view.lang is not None:
-                kind = "Property"
-            key = one.dataset or DEFAULT_DATASET, kind
+            key = one.dataset or DEFAULT_DATASET, self._shown_kind(document["type"])
             pair = [self._writer.value(attribute, document), self._time(one, document)]
             series.setdefault(key, []).append(pair)
+        if not series:
+            series[DEFAULT_DATASET, self._shown_kind(kind)] = []
         written = [
             {
                 "type": kind,
@@ -106,6 +111,10 @@ class _EvolutionWriter:
             for (dataset, kind), pairs in series.items()
         ]
         return written[0] if len(written) == 1 else written
+
+    def _shown_kind(self, kind: str) -> str:
+        """Give the kind as a language filter leaves it (clause 4.15)."""
+        return "Property" if kind == "LanguageProperty" and self._view.lang is not None else kind
 
     def scope(self, evolution: Evolution) -> Any:
         """Write the scope as a Property over time (clause 4.5.6).
