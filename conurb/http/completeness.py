@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from conurb.federation.completeness import FederatedAnswer
-from conurb.federation.history import FederatedEvolutionPage
+from conurb.federation.history import FederatedEvolutionPage, FederatedTemporal
 
 if TYPE_CHECKING:
     from conurb.http.exchange import Exchange, Header
     from conurb.node.consume import Answer, Consumption
+    from conurb.node.temporal import Temporal
     from conurb.store.contract import EvolutionPage
 
 COMPLETENESS: Final = b"conurb-completeness"
@@ -39,3 +40,11 @@ async def consumption(exchange: Exchange) -> Consumption:
     """Give the reads that a request asks: those of all nodes, or with `local` of this one."""
     node = await exchange.node()
     return node.consume.own if exchange.params.flag("local") else node.consume
+
+
+async def history(exchange: Exchange) -> Temporal:
+    """Give the history that a request asks: that of all nodes, or with `local` of this one."""
+    temporal = (await exchange.node()).temporal
+    if exchange.params.flag("local") and isinstance(temporal, FederatedTemporal):
+        return temporal.own
+    return temporal

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from conurb.errors import BadRequestDataError, NotFoundError
 from conurb.http import params as p
 from conurb.http.asking import query_params
+from conurb.http.completeness import completeness_headers, history
 from conurb.http.entities import entity_id_of, object_body
 from conurb.http.entity_maps import HEADER, lifetime_of, made_header, retrieval_map
 from conurb.http.exchange import Answer, Exchange, Header
@@ -49,12 +50,13 @@ async def retrieve(exchange: Exchange) -> Answer:
     view = _read_view(params, terms)
     datasets = parse_datasets(params.items("datasetId"))
     asked = with_time(Query(datasets=datasets), params, terms, exchange.settings)
-    node = await exchange.node()
-    evolution, page = await node.temporal.retrieve(exchange.caller, entity_id, asked)
+    temporal = await history(exchange)
+    evolution, page = await temporal.retrieve(exchange.caller, entity_id, asked)
     document = _render([evolution], asked, params, view, terms)[0]
     if not document:
         raise NotFoundError(f"entity {entity_id!r} has none of the members asked for")
-    headers = [*range_headers(page, asked), *await retrieval_map(exchange, entity_id)]
+    headers = [*range_headers(page, asked), *completeness_headers(page)]
+    headers += await retrieval_map(exchange, entity_id)
     status = 200 if page.truncated_at_us is None else 206
     return await exchange.give(document, terms, status=status, headers=headers)
 
@@ -84,7 +86,7 @@ async def _give(
 ) -> Answer:
     page, status, headers = await _mapped(exchange, asked, params)
     documents = _render(page.evolutions, asked, params, view, terms)
-    headers += range_headers(page, asked)
+    headers += [*range_headers(page, asked), *completeness_headers(page)]
     headers += paging(
         exchange,
         limit=asked.query.limit,
@@ -107,7 +109,7 @@ async def _mapped(
     node = await exchange.node()
     named = exchange.headers.get(HEADER)
     if named is None and not params.flag("entityMap"):
-        return await node.temporal.query(exchange.caller, asked), 200, []
+        return await (await history(exchange)).query(exchange.caller, asked), 200, []
     status, header = 200, None if named is None else (HEADER, named)
     try:
         map_id = "" if named is None else named.decode("latin-1").rsplit("/", 1)[-1]

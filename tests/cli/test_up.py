@@ -85,6 +85,15 @@ def test_history_of_a_citys_co2_shows_24_years(running_region: RunningRegion) ->
     assert len(edgar) == 24
 
 
+def test_a_history_says_who_answered_and_local_asks_the_region_alone(
+    running_region: RunningRegion,
+) -> None:
+    url = f"{running_region.url}/ngsi-ld/v1/temporal/entities/urn:ngsi-ld:City:hefei:hefei"
+    answer = httpx.get(url, params={"attrs": "co2"}, headers=LINK, timeout=30)
+    assert answer.headers["conurb-completeness"] == "42/42"
+    assert httpx.get(url, params={"local": "true"}, headers=LINK, timeout=30).status_code == 404
+
+
 def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
