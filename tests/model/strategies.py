@@ -167,6 +167,49 @@ def documents(
     return document
 
 
+@st.composite
+def fragment_documents(draw: st.DrawFn, *, nulls: bool = False) -> dict[str, Any]:
+    """Draw part of an entity; with `nulls` some attributes are to be removed."""
+    document: dict[str, Any] = {}
+    for name in draw(st.lists(names, unique=True, min_size=1, max_size=3)):
+        removed = nulls and draw(st.booleans())
+        document[name] = NULL if removed else draw(attribute_documents())
+    if draw(st.booleans()):
+        document["type"] = draw(st.sampled_from(TYPE_NAMES))
+    if draw(st.booleans()):
+        document["scope"] = draw(st.sampled_from(("/yrd", "/b")))
+    return document
+
+
+@st.composite
+def temporal_documents(
+    draw: st.DrawFn, *, entity_ids: st.SearchStrategy[str] | None = None
+) -> dict[str, Any]:
+    """Draw the evolution of an entity: per attribute and datasetId each time at most once."""
+    document: dict[str, Any] = {
+        "id": draw(entity_ids or ids()),
+        "type": draw(st.sampled_from(TYPE_NAMES)),
+    }
+    for name in draw(st.lists(names, unique=True, min_size=1, max_size=3)):
+        kind = draw(st.sampled_from(sorted(kinds())))
+        keys = draw(
+            st.lists(
+                st.tuples(times, st.sampled_from((None, *DATASETS))),
+                unique=True,
+                min_size=1,
+                max_size=5,
+            )
+        )
+        document[name] = [
+            {
+                **draw(instance_documents(kind=kind, dataset=dataset, depth=1, observed=False)),
+                "observedAt": time,
+            }
+            for time, dataset in keys
+        ]
+    return document
+
+
 def entities(
     *,
     entity_ids: st.SearchStrategy[str] | None = None,

@@ -46,7 +46,7 @@ anything = st.recursive(
 )
 objects = st.dictionaries(words, anything, max_size=6)
 named = objects.map(lambda given: {"id": "urn:x:1", "type": "T"} | given)
-relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=300)
+relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=150)
 
 READERS = {
     "entity": lambda document: parse_entity(document, TERMS),
