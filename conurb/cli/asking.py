@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 from cyclopts import Group, Parameter
 
+from conurb.cli.output import err
 from conurb.client.connection import Connection, connect
 from conurb.errors import InvalidRequestError
 from conurb.model.vocabulary import CONTEXT_URL
@@ -34,7 +36,26 @@ class NodeOptions:
 
     def connect(self) -> Connection:
         """Open the connection that the options describe."""
-        return connect(self.url, tenant=self.tenant, token=self.token, context=self.context)
+        return connect(
+            self.url,
+            tenant=self.tenant,
+            token=self.token,
+            context=self.context,
+            warn=_say_once(),
+        )
+
+
+def _say_once() -> Callable[[str], None]:
+    """Give what says on standard error who didn't answer, once for all pages of an answer."""
+    said: set[str] = set()
+
+    def say(warning: str) -> None:
+        if warning not in said:
+            said.add(warning)
+            _, _, missing = warning.partition(" ")
+            err.print(f"incomplete: no answer of {missing}", style="yellow", highlight=False)
+
+    return say
 
 
 @Parameter(name="*", group=FORM_GROUP)

@@ -8,6 +8,7 @@ through ASGI, without a socket.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -55,11 +56,20 @@ Document = dict[str, Any]
 """A raw JSON document of the API."""
 
 
+class IncompleteAnswerWarning(UserWarning):
+    """A node of the region didn't answer: what it has is missing."""
+
+
+def _warn(said: str) -> None:
+    warnings.warn(said, IncompleteAnswerWarning, stacklevel=2)
+
+
 class Connection:
     """A node, asked synchronously. Use it as a context manager, or `close` it.
 
     Names in answers and questions are terms of `context`, the URL of a JSON-LD @context that the
-    node knows (default: the platform's own).
+    node knows (default: the platform's own). `warn` is told which nodes of a region didn't answer
+    (`NGSILD-Warning`); without it, Python warns of an IncompleteAnswerWarning.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class Connection:
         tenant: str | None = None,
         token: str | None = None,
         context: str = CONTEXT_URL,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._stack = ExitStack()
         self._portal = self._stack.enter_context(start_blocking_portal())
@@ -82,6 +93,7 @@ class Connection:
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self.target = target
+        self._warn = warn or _warn
         self.context = context
         base_url, transport = self._stack.enter_context(
             self._portal.wrap_async_context_manager(open_transport(target))
@@ -144,6 +156,8 @@ class Connection:
                 f"no node answers at {self.target}: {str(error) or type(error).__name__}. "
                 "Is it running? 'conurb up yrd' starts the region"
             ) from error
+        for said in response.headers.get_list("NGSILD-Warning"):
+            self._warn(said)
         if response.is_error:
             raise _error(response)
         return response
@@ -156,9 +170,8 @@ class Connection:
 
     def get(self, object_id: str, **params: str) -> Document:
         """Get one object; raise NotFoundError when there is none."""
-        return _json(
-            self.request("GET", f"{API}/entities/{quote(object_id, safe='')}", params=params)
-        )
+        path = f"{API}/entities/{quote(object_id, safe='')}"
+        return _document(self.request("GET", path, params=params))
 
     def iter_objects(
         self, type: str | None = None, *, limit: int | None = None, **params: str
@@ -246,17 +259,20 @@ def connect(
     tenant: str | None = None,
     token: str | None = None,
     context: str = CONTEXT_URL,
+    warn: Callable[[str], None] | None = None,
 ) -> Connection:
     """Connect to a node by its URL, or open a store by its path or database URL.
 
     Without a target it is `CONURB_URL`, else the local node; without a token, `CONURB_TOKEN`.
-    Raises UnavailableError when nothing answers there, at the first question.
+    `warn` is told which nodes of a region didn't answer. Raises UnavailableError when nothing
+    answers there, at the first question.
     """
     return Connection(
         target or os.environ.get("CONURB_URL") or DEFAULT_URL,
         tenant=tenant,
         token=token or os.environ.get("CONURB_TOKEN"),
         context=context,
+        warn=warn,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from conurb.access.caller import Caller
 from conurb.errors import (
@@ -29,14 +29,17 @@ from conurb.federation.registrations import Registrations
 from conurb.federation.route import retrieval
 from conurb.model.entity import Entity
 from conurb.model.query.ranking import order_key
-from conurb.model.query.tree import Query, Restriction, TypeSelection
+from conurb.model.query.tree import Query, Restriction, TemporalQuery, TypeSelection
 from conurb.node.consume import DEFAULT_DATASET, Answer, Consumption
+from conurb.node.entity_maps import EntityMaps
 from conurb.node.guard import is_of
 from conurb.node.join import Join, inline, walk
 from conurb.node.node import Node
+from conurb.store.contract import Page
 
 if TYPE_CHECKING:
-    from conurb.store.contract import AttributeInfo, TypeInfo
+    from conurb.node.temporal import Temporal
+    from conurb.store.contract import AttributeInfo, EvolutionPage, Store, TypeInfo
 
 
 def federate(node: Node, *, name: str, open_node: Open) -> None:
@@ -48,6 +51,8 @@ def federate(node: Node, *, name: str, open_node: Open) -> None:
     reach = Reach(node, name=name, open_node=open_node)
     node.consume = FederatedConsumption(node, node.consume, reach)
     node.temporal = FederatedTemporal(node, node.temporal, reach)
+    whole = cast("Store", _Whole(node.consume, node.temporal))
+    node.entity_maps = EntityMaps(whole, node.consume, node.bounds, node.clock)
 
 
 def registrations_of(node: Node) -> Registrations:
@@ -55,6 +60,26 @@ def registrations_of(node: Node) -> Registrations:
     if isinstance(node.consume, FederatedConsumption):
         return node.consume.registrations
     raise InvariantError(f"node {node.id!r} isn't federated")
+
+
+class _Whole:
+    """What an entity map asks of a store, answered by all nodes."""
+
+    def __init__(self, consume: Consumption, temporal: Temporal) -> None:
+        self._consume = consume
+        self._temporal = temporal
+
+    async def query(self, query: Query) -> Page:
+        answer = await self._consume.query(_reader(query.restriction), query)
+        return Page(answer.entities, answer.total, answer.more)
+
+    async def evolution(self, query: TemporalQuery) -> EvolutionPage:
+        return await self._temporal.query(_reader(query.query.restriction), query)
+
+
+def _reader(restriction: Restriction) -> Caller:
+    """Give a caller who may read within a restriction that has been decided already."""
+    return Caller("region", frozenset({"read"}), restriction)
 
 
 class FederatedConsumption(Consumption):
@@ -187,7 +212,7 @@ class FederatedConsumption(Consumption):
             raise BadRequestDataError(
                 f"joinLevel: {join.level} is over the {self._bounds.join_level_max} of this node"
             )
-        caller = Caller("join", frozenset({"read"}), restriction)
+        caller = _reader(restriction)
 
         async def look_up(ids: Sequence[str]) -> list[Entity]:
             peers, _ = await self._reach.peers(Query())

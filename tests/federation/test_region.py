@@ -316,3 +316,11 @@ async def test_nodes_that_register_each_other_do_not_ask_in_circles() -> None:
     answer = await region.query(Query(count=True))
     assert (ids(answer), answer.total) == (["own", "wuxi"], 2)
     assert answer.completeness.whole
+
+
+async def test_an_entity_map_holds_what_all_nodes_have(region: Region) -> None:
+    query = Query(selectors=(Selector(types=TypeIs(CITY)),), limit=3)
+    made = await region.node.entity_maps.create(LOCAL, query)
+    assert len(made.sources) == 4
+    answer = await region.node.entity_maps.query(LOCAL, made.id, query)
+    assert [one.id for one in answer.entities] == list(made.sources)[:3]
