@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from conurb.store.contract import Store
 
 SUFFIX: Final = ".db"
+SIDE_FILES: Final = ("-wal", "-shm", ".lock")
+"""What the embedded engine puts beside its file."""
+
 SCHEMA_DEFAULT: Final = "conurb"
 SCHEMA_LENGTH_MAX: Final = 63
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -52,7 +55,7 @@ class FolderShelf:
     async def drop(self, place: str) -> None:
         """Take the store of a place away for good; it is closed."""
         file = self._file(place)
-        for part in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+        for part in (file, *(file.with_name(file.name + end) for end in SIDE_FILES)):
             part.unlink(missing_ok=True)
         if self._folder.is_dir() and not any(self._folder.iterdir()):
             shutil.rmtree(self._folder)

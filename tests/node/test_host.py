@@ -1,0 +1,73 @@
+"""How tenants come into being, are kept apart, and are there again after a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conurb.access.caller import LOCAL
+from conurb.errors import (
+    BadRequestDataError,
+    NonexistentTenantError,
+    NotFoundError,
+    UnavailableError,
+)
+from conurb.model.entity import Entity
+from conurb.node.bounds import Bounds
+from conurb.node.contexts import Contexts
+from conurb.node.host import Host
+from conurb.node.shelf import open_shelf
+
+BUS = Entity("urn:x:1", ("urn:t:Bus",))
+
+
+def make(path: Path, bounds: Bounds | None = None) -> Host:
+    return Host(
+        open_shelf(str(path / "node.db")), node_id="city", contexts=Contexts(), bounds=bounds
+    )
+
+
+async def test_a_tenant_is_created_by_a_write_and_unknown_to_a_read(host: Host) -> None:
+    with pytest.raises(NonexistentTenantError, match="wuxi"):
+        await host.node("wuxi")
+    wuxi = await host.node("wuxi", create=True)
+    assert await host.node("wuxi") is wuxi
+    assert host.list_tenants() == ["wuxi"]
+
+
+async def test_tenants_do_not_see_each_others_entities(host: Host) -> None:
+    wuxi = await host.node("wuxi", create=True)
+    await wuxi.provide.create(LOCAL, BUS)
+    with pytest.raises(NotFoundError):
+        await (await host.node()).consume.retrieve(LOCAL, BUS.id)
+    with pytest.raises(NotFoundError):
+        await (await host.node("suzhou", create=True)).consume.retrieve(LOCAL, BUS.id)
+
+
+async def test_tenants_are_there_after_a_restart(tmp_path: Path) -> None:
+    first = make(tmp_path)
+    await first.open()
+    await (await first.node("Wuxi/Xinwu", create=True)).provide.create(LOCAL, BUS)
+    await first.close()
+    second = make(tmp_path)
+    await second.open()
+    assert second.list_tenants() == ["Wuxi/Xinwu"]
+    found = await (await second.node("Wuxi/Xinwu")).consume.retrieve(LOCAL, BUS.id)
+    assert found.entities[0].id == BUS.id
+    await second.close()
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../x", "x" * 65, "城"])
+async def test_not_everything_is_a_name_of_a_tenant(host: Host, name: str) -> None:
+    with pytest.raises(BadRequestDataError, match="tenant"):
+        await host.node(name, create=True)
+
+
+async def test_the_tenants_of_a_process_are_bounded(tmp_path: Path) -> None:
+    host = make(tmp_path, Bounds(tenants_max=1))
+    await host.open()
+    await host.node("one", create=True)
+    with pytest.raises(UnavailableError, match="at most"):
+        await host.node("two", create=True)
+    await host.close()
