@@ -36,6 +36,7 @@ MODULES: Final = (
     "subscriptions",
     "contexts",
     "identity",
+    "vocabulary",
     "health",
     "openapi",
 )

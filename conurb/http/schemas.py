@@ -244,6 +244,10 @@ SCHEMAS: Final[dict[str, Any]] = {
     ),
     "SubscriptionFragment": obj({**_SUBSCRIPTION, "id": _URI}, more=False),
     "Context": obj({"@context": _CONTEXT}),
+    "Labels": {
+        "type": "object",
+        "additionalProperties": obj({"zh": _TEXT, "en": _TEXT}, required=("zh", "en")),
+    },
     "ContextList": items({"anyOf": [{"type": "string"}, {"type": "object"}]}),
     "ContextSourceIdentity": obj(
         {

@@ -24,6 +24,9 @@ CONTEXT_URL: Final = f"https://w3id.org/conurb/contexts/conurb-{VERSION}.jsonld"
 CONTEXT_PATH: Final = f"/contexts/conurb-{VERSION}.jsonld"
 """Where a node serves it."""
 
+LABELS_PATH: Final = f"/contexts/conurb-{VERSION}.labels.json"
+"""Where a node serves the names of its terms."""
+
 
 @cache
 def platform_context() -> Mapping[str, Any]:
