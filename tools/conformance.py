@@ -69,6 +69,7 @@ def main() -> int:
     parser.add_argument("--suite", required=True, type=Path, help="a clone of the suite")
     parser.add_argument("--store", choices=[*ENGINES, "both"], default="sqlite")
     parser.add_argument("--port", type=int, default=9090)
+    parser.add_argument("--failures", action="store_true", help="say why cases failed")
     parser.add_argument("--update", action="store_true", help="write the results that are kept")
     parser.add_argument("folders", nargs="*", default=FOLDERS, help="relative to the clone")
     options = parser.parse_args()
@@ -82,7 +83,7 @@ def main() -> int:
         for engine in engines:
             with store_of(engine, Path(folder)) as store, node(store, work, options.port):
                 results[engine] = run(robot, work, options.folders)
-            show(engine, results[engine])
+            show(engine, results[engine], failures=options.failures)
     kept = read_kept()
     worse = compare(kept, results, options.folders)
     for line in worse:
@@ -154,6 +155,7 @@ def node(store: str, work: Path, port: int) -> Iterator[None]:
     """Serve a node while the suite runs."""
     command = [ROOT / ".venv" / "bin" / "conurb", "node", "serve", "--port", str(port)]
     command += ["--store", store, "--contexts", str(work / "catalog.json")]
+    command += ["--fetch-contexts"]  # from the server of @contexts that the suite starts
     log = (work / "node.log").open("wb")
     process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
@@ -200,14 +202,16 @@ def run(robot: Path, work: Path, folders: list[str]) -> dict[Case, tuple[str, st
     return cases
 
 
-def show(engine: str, cases: dict[Case, tuple[str, str]]) -> None:
-    """Print what passed, by folder."""
+def show(engine: str, cases: dict[Case, tuple[str, str]], *, failures: bool) -> None:
+    """Print what passed, by folder; with `failures` also what didn't, and why."""
     passed: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for (folder, _, _), (status, _) in cases.items():
+    for (folder, file, name), (status, message) in cases.items():
         group = "/".join(folder.split("/")[:4])
         total[group] += 1
         passed[group] += status == "PASS"
+        if failures and status != "PASS":
+            print(f"{engine} {file}: {name}: {message}")
     for group in sorted(total):
         print(f"{engine:9} {passed[group]:5d} / {total[group]:<5d} {group}")
     print(f"{engine:9} {passed.total():5d} / {total.total():<5d} in all", flush=True)
