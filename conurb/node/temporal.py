@@ -24,6 +24,7 @@ from conurb.model.operations.temporal import (
 from conurb.model.query.tree import (
     Aggregation,
     Query,
+    Restriction,
     Selector,
     TemporalQuery,
     TimeWindow,
@@ -70,13 +71,13 @@ class Temporal:
         Raises NotFoundError when there is no such entity, attribute or instance; this holds for
         the deletions too.
         """
-        await self._apply(caller, UpdateInstance(entity_id, attribute, number, instance))
+        await self._apply_known(caller, UpdateInstance(entity_id, attribute, number, instance))
 
     async def delete_instance(
         self, caller: Caller, entity_id: str, attribute: str, number: int
     ) -> None:
         """Take one instance out of history (clause 5.6.15)."""
-        await self._apply(caller, DeleteInstance(entity_id, attribute, number))
+        await self._apply_known(caller, DeleteInstance(entity_id, attribute, number))
 
     async def delete_attribute(
         self,
@@ -94,11 +95,25 @@ class Temporal:
         operation = DeleteTemporalAttribute(
             entity_id, attribute, dataset=dataset, all_instances=all_instances
         )
-        await self._apply(caller, operation)
+        await self._apply_known(caller, operation)
 
     async def delete(self, caller: Caller, entity_id: str) -> None:
         """Erase an entity with its whole history (clause 5.6.16)."""
-        await self._apply(caller, DeleteEvolution(entity_id))
+        await self._apply_known(caller, DeleteEvolution(entity_id))
+
+    async def _apply_known(self, caller: Caller, operation: Operation) -> None:
+        """Apply an operation to history that the caller may know of.
+
+        The guard sees the state of an object; what a deleted one was, only its history knows.
+        """
+        restriction = caller.require("write")
+        if restriction != Restriction():
+            selector = Selector(ids=(operation.entity_id,))
+            query = TemporalQuery(Query((selector,), restriction=restriction, limit=1), last_n=1)
+            seen = await self._store.evolution(query)
+            if not seen.evolutions and await self._store.find(operation.entity_id) is None:
+                raise NotFoundError(f"entity {operation.entity_id!r} has no history here")
+        await self._apply(caller, operation)
 
     async def _apply(self, caller: Caller, operation: Operation) -> Change:
         outcome = (await self._store.apply([guard(caller, operation)]))[0]
@@ -144,7 +159,7 @@ class Temporal:
         known = TemporalQuery(Query(selectors=(selector,), limit=1), TimeWindow(), last_n=1)
         whole = await self.query(caller, known)
         if not whole.evolutions:
-            raise NotFoundError(f"entity {entity_id!r} has no history here")
+            return await self._without_rows(caller, entity_id, query), page
         if query.attributes:
             raise NotFoundError(
                 f"the history of entity {entity_id!r} has none of the attributes asked for then"
@@ -152,6 +167,17 @@ class Temporal:
         found = whole.evolutions[0]
         heads = {name: rows for name, rows in found.instances.items() if name == HEAD}
         return replace(found, instances=heads), page
+
+    async def _without_rows(
+        self, caller: Caller, entity_id: str, query: TemporalQuery
+    ) -> Evolution:
+        """Give the history of an entity that has no instance in it (any more)."""
+        entity = await self._store.find(entity_id, caller.require("read"))
+        if entity is None or query.attributes:
+            raise NotFoundError(f"entity {entity_id!r} has no history here, or not of this")
+        return Evolution(
+            entity.id, entity.types, entity.scope, entity.created_at, entity.modified_at
+        )
 
 
 def _check_eligible(

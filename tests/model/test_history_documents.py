@@ -167,8 +167,11 @@ def test_normalized_history_has_arrays_with_instance_ids() -> None:
     assert concise["speed"] == [{"value": 5, "observedAt": T1, "instanceId": instance_id(1)}]
 
 
-def test_an_attribute_without_instances_is_not_written() -> None:
-    assert render_evolution(history(speed=[]), TERMS, View()) == {"id": "urn:x:1", "type": "T"}
+def test_an_attribute_that_the_answer_was_cut_before_is_an_empty_series() -> None:
+    cut = history(speed=[])
+    assert render_evolution(cut, TERMS, View())["speed"] == []
+    pairs = render_evolution(cut, TERMS, View(), form="temporalValues")
+    assert pairs["speed"] == {"type": "Property", "values": []}
 
 
 @pytest.mark.parametrize(

@@ -256,9 +256,10 @@ class DeleteEvolution:
 class _State:
     """An object's current state on its way: instances are put and dropped, nothing is shared."""
 
-    __slots__ = ("_changed", "attrs", "entity", "now", "stamp")
+    __slots__ = ("_before", "_changed", "attrs", "entity", "now", "stamp")
 
     def __init__(self, before: Entity, stamp: int) -> None:
+        self._before = before
         self.stamp = stamp
         self.now = fixed(stamp)
         self.attrs: Attributes = dict(before.attrs)
@@ -299,7 +300,7 @@ class _State:
 
     def result(self) -> Entity:
         """Give the object as it became; the very one when nothing changed."""
-        return replace(self.entity, modified_at=self.stamp) if self._changed else self.entity
+        return replace(self.entity, modified_at=self.stamp) if self._changed else self._before
 
 
 def _observed(instance: Instance, stamp: int) -> int:
