@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from conurb.federation.region import registrations_of
 from conurb.federation.registrations import THIS_PROCESS, Registration
@@ -76,14 +76,13 @@ async def load(
             done(city)
             return written
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(load_city(city)) for city in pack.cities]
+    written = await _all([load_city(city) for city in pack.cities])
     await _state(region, StateObject(region_object(pack, expand)))
     registrations = registrations_of(region)
     for city in pack.cities:
         await registrations.put(registration_of(pack.definition.id, city.id))
     await region.store.put_document(Document(KIND, pack.definition.id, body))
-    return Loaded(len(pack.cities), sum(task.result() for task in tasks))
+    return Loaded(len(pack.cities), sum(written))
 
 
 def registration_of(region: str, city: str) -> Registration:
@@ -94,6 +93,16 @@ def registration_of(region: str, city: str) -> Registration:
         alias=city,
         tenant=city,
     )
+
+
+async def _all(works: Sequence[Coroutine[Any, Any, bool]]) -> list[bool]:
+    """Do all works at once; raise the first error, having stopped the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from errors
+    return [task.result() for task in tasks]
 
 
 async def _state(node: Node, operation: Operation) -> bool:

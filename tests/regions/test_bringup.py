@@ -12,7 +12,7 @@ import pytest
 from conurb.access.caller import LOCAL
 from conurb.app import build_host
 from conurb.config import Settings
-from conurb.errors import NotFoundError
+from conurb.errors import NotFoundError, UnavailableError
 from conurb.federation.completeness import FederatedAnswer
 from conurb.federation.history import FederatedEvolutionPage
 from conurb.model.query.tree import (
@@ -26,6 +26,7 @@ from conurb.model.query.tree import (
     TypeIs,
 )
 from conurb.node.host import Host
+from conurb.node.node import Node
 from conurb.regions.bringup import load
 from conurb.regions.pack import Pack
 
@@ -167,3 +168,21 @@ async def test_a_pack_that_changed_is_written_where_it_changed(
 async def test_what_is_loaded_agrees_with_itself(host: Host) -> None:
     for tenant in (None, "hefei", "zhoushan"):
         assert await (await host.node(tenant)).store.check() == []
+
+
+async def test_a_city_that_cannot_be_written_is_an_error_and_the_pack_is_not_noted(
+    tmp_path: Path, yrd: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(tmp_path) as host:
+        making = host.node
+
+        async def failing(tenant: str | None = None, *, create: bool = False) -> Node:
+            if tenant == "hefei":
+                raise UnavailableError("hefei: the disk is full")
+            return await making(tenant, create=create)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(host, "node", failing)
+            with pytest.raises(UnavailableError, match="hefei"):
+                await load(host, yrd, iri)
+        assert (await load(host, yrd, iri)).written > 0
