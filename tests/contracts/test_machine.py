@@ -49,7 +49,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            assert self.run(self.store.check()) == []
+            problems = self.run(self.store.check())
+            assert problems == [], problems
             self.run(self._compare_all())
         finally:
             self.run(self.store.close())

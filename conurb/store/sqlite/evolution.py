@@ -45,9 +45,7 @@ class _EvolutionSelect:
         self.query: Query = temporal.query
         self.parameters = reach.parameters
         self.predicates = Predicates(reach, self.query.restriction)
-        self.window = Window(
-            temporal.window, temporal.aggregation is not None, self._scope("AND g.at <= {n}.at")
-        )
+        self.window = Window(temporal.window, self._scope("AND g.at <= {n}.at"))
         self.source = InWindow(reach, self.window)
         self.attrs = self._numbers(temporal.attributes)
         self.datasets = self._dataset_numbers()
@@ -189,7 +187,9 @@ class _EvolutionSelect:
     def _fill(self, page: EvolutionPage, evolutions: dict[int, Evolution]) -> None:
         series = [one for eid in evolutions for one in self._series(eid)]
         if self.temporal.aggregation is not None:
-            aggregator = Aggregator(self.reach, self.temporal, self.window)
+            aggregator = Aggregator(
+                self.reach, self.temporal, replace(self.window, aggregated=True)
+            )
             for eid, group in _by_eid(series).items():
                 aggregator.fill(evolutions[eid], group)
             return

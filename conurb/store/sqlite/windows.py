@@ -23,8 +23,8 @@ class Window:
     """
 
     window: TimeWindow
-    aggregated: bool = False
     scope: str | None = None
+    aggregated: bool = False
 
     def time(self, name: str) -> str:
         """Give the time of a row in microseconds."""
