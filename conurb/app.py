@@ -144,7 +144,7 @@ def serve(
     """Serve a node until it is told to stop.
 
     `opened` is awaited with the open host, `listening` is called once requests are taken. Raises
-    UnavailableError when it can't be served; why is in the log.
+    UnavailableError when it can't be served; why has been logged.
     """
     import uvicorn
 
@@ -172,7 +172,7 @@ def serve(
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
-    server = Server(config)
-    server.run()
-    if not server.started:
-        raise UnavailableError(f"{settings.host}:{settings.port} can't be served")
+    try:
+        Server(config).run()
+    except SystemExit as error:
+        raise UnavailableError(f"{settings.host}:{settings.port} can't be served") from error

@@ -6,6 +6,7 @@ A module of handlers joins by one line in `MODULES`; it has a function `routes()
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.routing import Router as Shell
 
+from conurb.errors import ConurbError
 from conurb.http.dispatch import Dispatcher
 from conurb.http.metrics import Metrics
 from conurb.http.routing import Route, Router
@@ -85,7 +87,19 @@ class _Shell(Shell):
         if scope["type"] == "http":
             await self._dispatcher(scope, receive, send)
         else:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, _in_brief(send))
+
+
+def _in_brief(send: Any) -> Any:
+    """Say why a start failed in one line when it is an error of ours, instead of a traceback."""
+
+    async def said(message: Any) -> None:
+        error = sys.exc_info()[1]
+        if message["type"] == "lifespan.startup.failed" and isinstance(error, ConurbError):
+            message = {**message, "message": error.detail}
+        await send(message)
+
+    return said
 
 
 @asynccontextmanager

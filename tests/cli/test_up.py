@@ -113,6 +113,14 @@ def test_beyond_loopback_it_asks_for_tokens_and_tls(tmp_path: Path) -> None:
     assert "tls_certificate" in done.stderr
 
 
+def test_a_store_that_is_broken_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "region.db").write_text("this is no database " * 10)
+    done = conurb("up", "yrd", "--port", str(free_port()), "--data", str(tmp_path))
+    assert done.returncode == 1
+    assert "region.db" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_unknown_region_is_named_with_those_that_ship() -> None:
     done = conurb("up", "atlantis")
     assert done.returncode == 1
