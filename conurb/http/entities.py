@@ -241,7 +241,10 @@ def routes() -> tuple[Route, ...]:
             tag,
             params=_QUERY,
             accepts=MEDIA,
-            replies={200: Reply("The entities selected.", "Entity", many=True)},
+            replies={
+                200: Reply("The entities selected.", "Entity", many=True),
+                201: Reply("The same, by an entity map that was made.", "Entity", many=True),
+            },
             errors=(400, 403, 504),
         ),
         Route(

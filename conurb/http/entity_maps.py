@@ -16,6 +16,7 @@ from conurb.http.completeness import completeness_headers, consumption
 from conurb.http.exchange import Answer, Exchange, Header, no_content
 from conurb.http.params import Params
 from conurb.http.routing import API, Reply, Route
+from conurb.http.schemas import items, obj
 from conurb.model.names import check_uri
 from conurb.model.query.temporal import parse_duration
 from conurb.model.query.tree import Query, Selector
@@ -174,6 +175,7 @@ async def _make(
 
 
 def made_header(made: EntityMap) -> Header:
+    """Write the header that says where an entity map is (6.34.3.1)."""
     return HEADER, f"{COLLECTION}/{made.id}".encode()
 
 
@@ -205,6 +207,19 @@ _SELECT: Final = (
     *p.PAGE,
     *p.JOINING,
 )
+
+
+SCHEMAS: Final[dict[str, Any]] = {
+    "EntityMap": obj(
+        {
+            "id": {"type": "string", "format": "uri"},
+            "type": {"const": "EntityMap"},
+            "expiresAt": {"type": "string", "format": "date-time"},
+            "entityMap": {"type": "object", "additionalProperties": items({"type": "string"})},
+            "linkedMaps": {"type": "object", "additionalProperties": {"type": "string"}},
+        }
+    ),
+}
 
 
 def routes() -> tuple[Route, ...]:

@@ -42,6 +42,11 @@ LINK: Final[dict[str, Any]] = {
 }
 HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Location": {"description": "Path of what was created.", "schema": {"type": "string"}},
+    "NGSILD-EntityMap": {"description": "Path of the entity map.", "schema": {"type": "string"}},
+    "Content-Range": {
+        "description": "Up to which time a truncated answer goes (6.3.10).",
+        "schema": {"type": "string"},
+    },
 }
 
 

@@ -13,6 +13,7 @@ from conurb.http.outcomes import batch_result
 from conurb.http.params import NONE, Param
 from conurb.http.problems import problem_document
 from conurb.http.routing import API, Reply, Route
+from conurb.http.schemas import items, obj, ref
 from conurb.http.temporal_asking import read_temporal_query, temporal_params
 from conurb.model.context import core_terms
 from conurb.model.names import check_uri, is_uri
@@ -158,14 +159,12 @@ def _order(exchange: Exchange, document: dict[str, Any], terms: Terms) -> Snapsh
 def _query(exchange: Exchange, document: Any, terms: Terms) -> Query:
     """Read one Query of a snapshot."""
     params, selectors = query_params(document, NONE, terms)
-    if "temporalQ" in document:
-        raise BadRequestDataError("temporalQ: it goes with snapshotTemporalQueries alone")
     return read_query(params, terms, exchange.settings, selectors=selectors)
 
 
 def _temporal_query(exchange: Exchange, document: Any, terms: Terms) -> TemporalQuery:
     """Read one Query over history of a snapshot."""
-    params, selectors = query_params(document, NONE, terms)
+    params, selectors = query_params(document, NONE, terms, temporal=True)
     params = temporal_params(document, params)
     return read_temporal_query(params, terms, exchange.settings, selectors=selectors)
 
@@ -209,6 +208,51 @@ def _list(document: dict[str, Any], name: str) -> list[Any]:
 
 def _snapshot_id(exchange: Exchange) -> str:
     return check_uri(exchange.args["snapshotId"], name="snapshot id")
+
+
+_TIME: Final = {"type": "string", "format": "date-time", "readOnly": True}
+_DETAILS: Final = {
+    **items(
+        obj(
+            {
+                "resultStatus": {"enum": ["success", "empty", "failure"]},
+                "problemDetails": ref("ProblemDetails"),
+            },
+            required=("resultStatus",),
+        )
+    ),
+    "readOnly": True,
+}
+_PART_SCHEMAS: Final[dict[str, Any]] = {
+    "type": {"const": "Snapshot"},
+    "snapshotLifetime": {"type": "string", "pattern": "^P"},
+    "snapshotPriority": {"type": "integer", "minimum": PRIORITIES[0], "maximum": PRIORITIES[-1]},
+    "endpoint": {"type": "string", "format": "uri"},
+    "receiverInfo": items(ref("KeyValuePair")),
+    "@context": {"type": ["string", "object", "array"]},
+}
+SCHEMAS: Final[dict[str, Any]] = {
+    "Snapshot": obj(
+        {
+            **_PART_SCHEMAS,
+            "id": {"type": "string", "format": "uri"},
+            "snapshotQueries": items(ref("Query")),
+            "snapshotTemporalQueries": items(ref("Query")),
+            "snapshotStatus": {
+                "enum": ["preparing", "success", "partial", "empty", "failure"],
+                "readOnly": True,
+            },
+            "snapshotQueriesDetails": _DETAILS,
+            "snapshotTemporalQueriesDetails": _DETAILS,
+            "createdAt": _TIME,
+            "modifiedAt": _TIME,
+            "lastUsedAt": _TIME,
+            "expiresAt": _TIME,
+        }
+    ),
+    "SnapshotFragment": obj(_PART_SCHEMAS, more=False),
+    "SnapshotClone": obj({**_PART_SCHEMAS, "id": {"type": "string", "format": "uri"}}, more=False),
+}
 
 
 def routes() -> tuple[Route, ...]:
@@ -259,7 +303,7 @@ def routes() -> tuple[Route, ...]:
             "Change a snapshot's lifetime, priority or endpoint",
             update,
             tag,
-            body="Snapshot",
+            body="SnapshotFragment",
             replies=status,
             errors=(400, 404),
         ),
@@ -281,7 +325,7 @@ def routes() -> tuple[Route, ...]:
             "Copy a snapshot",
             clone,
             tag,
-            body="Snapshot",
+            body="SnapshotClone",
             accepts=(),
             replies=made,
             errors=(400, 404, 409),

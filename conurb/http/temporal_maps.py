@@ -31,7 +31,7 @@ async def create_by_post(exchange: Exchange) -> Answer:
     """Make the entity map of a query over history in the body (clause 5.14.5)."""
     document = await object_body(exchange)
     terms = await exchange.document_terms(document)
-    params, selectors = query_params(document, exchange.params, terms)
+    params, selectors = query_params(document, exchange.params, terms, temporal=True)
     params = temporal_params(document, params)
     asked = read_temporal_query(params, terms, exchange.settings, selectors=selectors)
     return await _make(exchange, asked, params, terms)

@@ -19,6 +19,7 @@ from conurb.node.delivery import Delivery
 from conurb.node.entity_maps import EntityMaps
 from conurb.node.expiry import Reaper
 from conurb.node.provide import Provision
+from conurb.node.snapshot_notice import SnapshotNotices
 from conurb.node.snapshots import NoRooms, Rooms, Snapshots
 from conurb.node.subscriptions import Subscriptions
 from conurb.node.temporal import Temporal
@@ -59,11 +60,15 @@ class Node:
         self.consume = Consumption(store, self.bounds)
         self.temporal = Temporal(store, self.bounds)
         self.entity_maps = EntityMaps(store, self.consume, self.bounds, clock)
-        self.snapshots = Snapshots(store, rooms or NoRooms(), self.bounds, clock)
+        delivery = delivery or Delivery(Outbound(("loopback",)))
+        notices = SnapshotNotices(delivery, clock, tenant=tenant)
+        self.snapshots = Snapshots(
+            store, rooms or NoRooms(), self.bounds, clock, announce=notices.send
+        )
         self.subscriptions = Subscriptions(
             store,
             contexts,
-            delivery or Delivery(Outbound(("loopback",))),
+            delivery,
             clock=clock,
             tenant=tenant,
             join_entities_max=self.bounds.join_entities_max,

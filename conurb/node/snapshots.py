@@ -118,6 +118,7 @@ class Snapshots:
         self._new_id = new_id
         self._known: dict[str, Snapshot] = {}
         self._filling: dict[str, asyncio.Task[None]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Take in the snapshots that the store knows; those that were being filled have failed."""
@@ -129,8 +130,8 @@ class Snapshots:
                 await self._save(snapshot)
 
     async def close(self) -> None:
-        """Stop filling."""
-        for task in list(self._filling.values()):
+        """Stop filling and telling."""
+        for task in [*self._filling.values(), *self._telling]:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -199,7 +200,9 @@ class Snapshots:
             snapshot.receiver_info = list(patch.receiver_info)
         snapshot.modified_us = self._clock()
         await self._save(snapshot)
-        await self.announce(snapshot)
+        telling = asyncio.create_task(self._announced(snapshot))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
         return snapshot
 
     async def delete(self, caller: Caller, snapshot_id: str) -> None:
@@ -277,6 +280,9 @@ class Snapshots:
             if not ready:
                 return
             await self._drop(min(ready, key=lambda one: (one.priority, one.used_us)))
+
+    async def _announced(self, snapshot: Snapshot) -> None:
+        await self.announce(snapshot)
 
     async def _save(self, snapshot: Snapshot) -> None:
         await self._store.put_document(Document(KIND, snapshot.id, snapshot.body()))

@@ -21,6 +21,7 @@ from conurb.node.node import Node
 from conurb.node.snapshot import Snapshot, SnapshotOrder, SnapshotPatch
 from conurb.node.snapshots import LIFETIME_US_MAX
 from tests.node.conftest import HandClock
+from tests.services.receiver import receiving
 
 TERMS = core_terms()
 SPEED = TERMS.expand("speed")
@@ -176,11 +177,32 @@ async def test_a_changed_snapshot_is_announced_and_kept(node: Node, clock: HandC
     snapshot = await filled(node)
     clock.now += 30 * US_PER_S
     await node.snapshots.update(LOCAL, snapshot.id, SnapshotPatch(priority=1))
+    await asyncio.sleep(0)
     assert told == ["empty", "empty"]
     stored = await node.store.find_document("snapshot", snapshot.id)
     assert stored is not None
     assert Snapshot.of(stored.body) == snapshot
     assert snapshot.modified_us == clock.now
+
+
+async def test_the_endpoint_is_told_of_the_status_and_given_its_headers(node: Node) -> None:
+    await node.provide.create(LOCAL, bus(1, 10))
+    async with receiving() as receiver:
+        order = SnapshotOrder(
+            queries=(BUSES,),
+            endpoint=receiver.url,
+            receiver_info=({"key": "X-Desk", "value": "7"},),
+        )
+        snapshot = await filled(node, order)
+        (filled_post,) = await receiver.wait(1)
+        await node.snapshots.update(LOCAL, snapshot.id, SnapshotPatch(priority=1))
+        _, updated_post = await receiver.wait(2)
+    told = filled_post.document
+    assert (told["type"], told["snapshotId"]) == ("SnapshotNotification", snapshot.id)
+    assert told["snapshotStatus"] == "success"
+    assert told["snapshotQueriesDetails"] == [{"resultStatus": "success"}]
+    assert filled_post.headers["x-desk"] == "7"
+    assert updated_post.document["id"] != told["id"]
 
 
 async def test_use_is_remembered(host: Host, node: Node, clock: HandClock) -> None:
