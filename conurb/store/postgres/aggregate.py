@@ -133,7 +133,7 @@ def _sql(
         f"SELECT o.eid, s.attr, s.dataset, {number} AS k, {columns} "
         f"FROM p JOIN object o ON o.eid = p.e CROSS JOIN LATERAL {_SERIES} "
         f"JOIN history h ON {where} WHERE s.attr = p.a "
-        f'GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3 COLLATE "C", 4 LIMIT {PERIODS_MAX + 1}'
+        f'GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, s.dataset COLLATE "C", 4 LIMIT {PERIODS_MAX + 1}'
     )
 
 
