@@ -415,8 +415,8 @@ def _listed(value: str) -> str:
     """Give the alternatives of a JSON value as an array, NULL for what is missing or null."""
     typed = f"({_typed(value)})"
     return (
-        f"CASE coalesce(json_type({typed}), 'null') WHEN 'null' THEN NULL WHEN 'array' THEN {typed} "
-        f"WHEN 'object' THEN '[]' ELSE json_array(json({typed})) END"
+        f"CASE coalesce(json_type({typed}), 'null') WHEN 'null' THEN NULL "
+        f"WHEN 'array' THEN {typed} WHEN 'object' THEN '[]' ELSE json_array(json({typed})) END"
     )
 
 
