@@ -6,7 +6,7 @@ same group stands on it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import orjson
 from conurb.errors import InvariantError
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
+from conurb.model.time import BEGINNING
 from conurb.store.ledger import HEAD, JournalRow, Key, Row, Rows
 from conurb.store.postgres.geometry import ewkb, geometries
 from conurb.store.postgres.names import Names
@@ -61,12 +62,11 @@ class Flush:
         self._names = names
         self._known = known
         self._arrays = Arrays() if arrays is None else arrays
-        self._moved_heads: set[tuple[str, int]] = set()
         self.seq = seq
         self.eid = eid
 
     def statements(
-        self, rows: Rows, positions: Mapping[str, int], stamp: Callable[[], int]
+        self, rows: Rows, positions: Mapping[str, int]
     ) -> tuple[list[Statement], Statement | None]:
         """Give the statements that come first, if any, and the one that writes the rows.
 
@@ -92,7 +92,7 @@ class Flush:
             self._arrays.add("typeset", sid, array_literal(tids))
         if not self._arrays.rows and not before:
             return [], None
-        self._arrays.add("counters", self.seq, stamp(), self.eid)
+        self._arrays.add("counters", self.seq, _last_stamp(rows), self.eid)
         return before, self._arrays.statement()
 
     def _place(self, key: Key) -> tuple[int, int, str]:
@@ -151,9 +151,11 @@ class Flush:
     def _add_history(self, rows: Rows) -> set[str]:
         """Add the history rows; give the objects that have got another series or head."""
         grown = set()
-        self._moved_heads = {
-            (key[0], at_us) for key, at_us, _ in rows.superseded_at if key[1] == HEAD
-        }
+        for (entity_id, attribute, _), at_us, _ in rows.superseded_at:
+            known = self._known.get(entity_id)
+            if attribute == HEAD and known is not None and known.last is not None:
+                # A head at the same time, or an earlier one, is among the rows and takes its place.
+                known.last = None if known.last.at_us == at_us else known.last
         for row in rows.history:
             known = self._know(row.id, row.at_us)
             if row.attribute == HEAD:
@@ -198,9 +200,7 @@ class Flush:
 
     def _note_head(self, known: Known, row: Row) -> None:
         """Keep the head that is the last one."""
-        last = known.last
-        moved = last is not None and (row.id, last.at_us) in self._moved_heads
-        if last is None or moved or row.at_us >= last.at_us:
+        if known.last is None or row.at_us >= known.last.at_us:
             instance = row.instance or {}
             sid = self._names.sid(tuple(instance["types"]))
             known.last = LastHead(row.at_us, sid, tuple(instance["scope"]))
@@ -290,6 +290,12 @@ def _json(value: Any, entity_id: str) -> str:
     if "\\u0000" in text:
         check_storable(text, entity_id)
     return text
+
+
+def _last_stamp(rows: Rows) -> int:
+    """Give the last stamp that these rows have taken; the least number when they took none."""
+    taken = [max(row.number, row.recorded_us) for row in rows.history]
+    return max(taken + [entry.at_us for entry in rows.journal], default=BEGINNING)
 
 
 def _columns(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -92,7 +92,8 @@ PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     ),
     "counters": (
         ("bigint[]", "bigint[]", "bigint[]"),
-        "UPDATE counters SET seq = s, stamp = t, eid = e FROM unnest({0}, {1}, {2}) x (s, t, e)",
+        "UPDATE counters SET seq = s, stamp = greatest(stamp, t), eid = e "
+        "FROM unnest({0}, {1}, {2}) x (s, t, e)",
     ),
 }
 """Part of a statement to the types of its columns and its SQL, in the order they are written."""

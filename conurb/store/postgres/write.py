@@ -204,7 +204,6 @@ class Group:
     def __init__(self, writer: Writer, connection: Any, stamps: Stamps) -> None:
         self._names = writer.names
         self._connection = connection
-        self._stamps = stamps
         self._ledger = Ledger(stamps)
         self._known: dict[str, Known] = {}
         self._transaction: Any = None
@@ -371,11 +370,9 @@ class Group:
         rows = self._ledger.take_rows(*facts)
         flush = Flush(self._names, self._known, seq=self.seq, eid=self.eid)
         if len(rows.history) >= THREAD_OPERATIONS_MIN:
-            before, statement = await asyncio.to_thread(
-                flush.statements, rows, self._positions, self._stamps.take
-            )
+            before, statement = await asyncio.to_thread(flush.statements, rows, self._positions)
         else:
-            before, statement = flush.statements(rows, self._positions, self._stamps.take)
+            before, statement = flush.statements(rows, self._positions)
         if statement is None:
             return
         if before:
