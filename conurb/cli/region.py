@@ -45,7 +45,8 @@ def new(
         raise InvalidRequestError(f"--tolerance-m {tolerance_m}: more than 0 is expected")
     folder = to or Path(name)
     names = [part.strip() for part in cities.replace("，", ",").split(",") if part.strip()]
-    pack = build(name, names, folder, Recipe(tolerance_m=tolerance_m, figures=figures))
+    with err.status(f"Building {len(names)} cities"):
+        pack = build(name, names, folder, Recipe(tolerance_m=tolerance_m, figures=figures))
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     err.print(
         f"{folder}: {len(pack.cities)} cities, {sum(1 for _ in pack.iter_figures()):,} figures, "

@@ -1,7 +1,9 @@
 """Who answered, as headers: every answer of a region says who was asked and who was missing.
 
-`Conurb-Completeness: 41/42` says how many of the nodes that were asked answered. Every node that
-didn't has an `NGSILD-Warning` of its own (clause 6.3.17, in the form of RFC 7234, section 5.5).
+`Conurb-Completeness: 41/42` says how many of the nodes that were asked answered; `; count=sum`
+behind it, that the count is the sum of theirs (an id that two of them have counts twice). Every
+node that didn't answer has an `NGSILD-Warning` of its own (clause 6.3.17, in the form of RFC 7234,
+section 5.5).
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ def completeness_headers(answer: Answer | EvolutionPage) -> list[Header]:
         return []
     said = answer.completeness
     answered = len(said.asked) - len(said.missing)
-    headers = [(COMPLETENESS, f"{answered}/{len(said.asked)}".encode())]
+    counted = "" if said.count_is_exact else "; count=sum"
+    headers = [(COMPLETENESS, f"{answered}/{len(said.asked)}{counted}".encode())]
     for absence in said.missing:
         text = absence.reason.replace("\\", "").replace('"', "'")
         value = f'{_MISCELLANEOUS} {absence.node} "{text}"'

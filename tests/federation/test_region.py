@@ -324,3 +324,13 @@ async def test_an_entity_map_holds_what_all_nodes_have(region: Region) -> None:
     assert len(made.sources) == 4
     answer = await region.node.entity_maps.query(LOCAL, made.id, query)
     assert [one.id for one in answer.entities] == list(made.sources)[:3]
+
+
+async def test_a_count_of_more_than_is_looked_through_is_said_to_be_a_sum(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conurb.federation.gather.COUNTED_MAX", 3)
+    region.stores["huzhou"].entities["urn:ngsi-ld:City:wuxi"] = city("wuxi")
+    answer = await region.query(Query(limit=0, count=True))
+    assert answer.total == 5
+    assert not answer.completeness.count_is_exact
