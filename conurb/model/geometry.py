@@ -38,7 +38,7 @@ GEOMETRY_TYPES: Final = frozenset(
         "GeometryCollection",
     }
 )
-"""The seven kinds of RFC 7946. NGSI-LD asks for six; a GeometryCollection is taken as well."""
+"""The seven kinds of RFC 7946. A GeoProperty takes six: no GeometryCollection (clause 4.7.1)."""
 
 _REFINEMENTS: Final = 3
 _ANTIPODAL: Final = 1e-9

@@ -82,7 +82,7 @@ def test_scopes_are_read_with_the_times_from_which_they_hold() -> None:
         {"speed": [{"type": "Property", "observedAt": T1}]},
         {"expiresAt": NULL},
         {"scope": [{"no": "value"}]},
-        {"value": 5},
+        {"unitCode": 5},
     ],
 )
 def test_wrong_history_is_refused(members: dict[str, Any]) -> None:

@@ -153,6 +153,11 @@ def test_sub_attributes_of_sub_attributes_are_read() -> None:
     assert [n["value"] for n in instance[TERMS.expand("note")]] == ["x", "y"]
 
 
+def test_a_word_for_values_may_name_an_attribute_but_no_sub_attribute() -> None:
+    assert read(vocab=1, value={"type": "Property", "value": 2}).keys() == {"vocab", "value"}
+    refused({"type": "Property", "value": 1, "vocab": 2})
+
+
 def test_a_geometry_written_as_text_becomes_a_geometry() -> None:
     text = '{"type": "Point", "coordinates": [120.3, 31.5]}'
     assert one({"type": "GeoProperty", "value": text})["value"] == POINT
@@ -230,6 +235,7 @@ def test_null_inside_of_a_compound_value_is_kept_as_given() -> None:
         ({"type": "GeoProperty", "value": {"type": "Point"}}, "position"),
         ({"type": "GeoProperty", "value": 5}, "geometry"),
         ({"type": "Point", "coordinates": [500, 0]}, "position"),
+        ({"type": "GeometryCollection", "geometries": [POINT]}, "GeometryCollection"),
         ({"type": "LanguageProperty", "languageMap": "Wuxi"}, "languageMap"),
         ({"type": "LanguageProperty", "languageMap": {}}, "languageMap"),
         ({"type": "LanguageProperty", "languageMap": {"z h": "x"}}, "language tag"),
@@ -264,7 +270,8 @@ def test_a_wrong_attribute_is_refused_by_name_and_reason(value: Any, reason: str
         {"id": "urn:x:1", "type": "T", "scope": []},
         {"id": "urn:x:1", "type": "T", "scope": NULL},
         {"id": "urn:x:1", "type": "T", "expiresAt": NULL},
-        {"id": "urn:x:1", "type": "T", "value": 5},
+        {"id": "urn:x:1", "type": "T", "unitCode": 5},
+        {"id": "urn:x:1", "type": "T", "observedAt": {"type": "Property", "value": 5}},
         {"id": "urn:x:1", "type": "T", "datasetId": "urn:x:d"},
         {"id": "urn:x:1", "type": "T", "a b": 5},
         {"id": "urn:x:1", "type": "T", "a": 1, "https://uri.etsi.org/ngsi-ld/default-context/a": 2},

@@ -44,7 +44,10 @@ GEO_NAMES: Final = frozenset(
 """Attributes that the standard defines as geometries (clause 4.7.1)."""
 
 RESERVED: Final = MEMBERS | ENTITY_MEMBERS | {"@id", "@type", "@value"}
-"""Words that can't name an attribute (clause 4.5.1)."""
+"""Words that can't name a sub-attribute: they have a meaning beside it."""
+
+RESERVED_NAMES: Final = RESERVED - set(VALUE_MEMBER.values())
+"""Words that can't name an attribute of an entity: the non-reified ones (clause 4.5.1)."""
 
 _PROOF_NAMES: Final = ("ngsildproof", PROOF)
 _KIND_OF: Final = {member: kind for kind, member in VALUE_MEMBER.items() if kind != "GeoProperty"}
@@ -253,7 +256,7 @@ def read_attributes(rules: Rules, document: dict[str, Any], names: list[str]) ->
     expand = rules.terms.expand
     attrs: Attributes = {}
     for name in names:
-        if name in RESERVED:
+        if name in RESERVED_NAMES:
             refuse(name, "can't be the name of an attribute")
         iri = expand(name)
         if iri in attrs:

@@ -14,7 +14,7 @@ from conurb.model.changes import TimedScope
 from conurb.model.context import Terms
 from conurb.model.entity import ENTITY_MEMBERS, NULL, VALUE_MEMBER, Attributes, Instance
 from conurb.model.names import check_uri
-from conurb.model.parse.attribute import RESERVED, is_instance, read_bare, read_instance
+from conurb.model.parse.attribute import RESERVED_NAMES, is_instance, read_bare, read_instance
 from conurb.model.parse.entity import plain_document, read_types
 from conurb.model.parse.rules import ATTRIBUTES_MAX, Rules
 from conurb.model.parse.values import refuse
@@ -80,7 +80,7 @@ def _read_evolutions(terms: Terms, document: dict[str, Any]) -> Attributes:
     attrs: Attributes = {}
     count = 0
     for name in names:
-        if name in RESERVED:
+        if name in RESERVED_NAMES:
             refuse(name, "can't be the name of an attribute")
         iri = terms.expand(name)
         if iri in attrs:

@@ -108,6 +108,8 @@ def check_geo(rules: Rules, name: str, value: Any) -> Any:
     if value == NULL or value is None:
         return removal(rules, name, "value", value)
     check_geometry(value, name=name)
+    if value["type"] == "GeometryCollection":
+        refuse(name, "a GeometryCollection can't be the value of a GeoProperty (clause 4.7.1)")
     return value
 
 
