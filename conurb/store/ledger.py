@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conurb.errors import ConurbError, InvariantError
-from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
+from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind, Written
 from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.evolution import HEAD
 from conurb.model.operations.expiry import Expire
@@ -166,7 +166,72 @@ class Ledger:
         return held.entity if held is not None else None
 
     def _enter(self, entity_id: str, change: Change, stamp: int) -> None:
-        _Entry(self, entity_id, change, stamp).enter()
+        after = change.after
+        if (
+            after is None
+            or change.before is not None
+            or entity_id in self.held
+            or entity_id in self._unstored
+            or change.scopes
+            or change.corrected
+            or change.erase
+            or len(change.written) != sum(map(len, after.attrs.values()))
+        ):
+            _Entry(self, entity_id, change, stamp).enter()
+        else:
+            self._enter_unknown(after, change.written, stamp)
+
+    def _enter_unknown(self, after: Entity, written: Sequence[Written], stamp: int) -> None:
+        """Enter an object that never was, each of its instances written once.
+
+        It is what `_Entry` comes to when there is nothing to look up: nothing is superseded, an
+        instance without `observedAt` speaks of always, and the head begins with the earliest of
+        the others. Imports consist of such objects.
+        """
+        entity_id = after.id
+        add, by_key, seen = self._rows.history.append, self._by_key, self._seen
+        touched: dict[str, dict[str | None, TouchKind]] = {}
+        earliest = number = stamp
+        for item in written:
+            attribute, instance = item.attribute, item.instance
+            dataset = instance.get("datasetId")
+            observed = instance.get("observedAt")
+            at = BEGINNING
+            if observed is not None:
+                at = fixed_us(observed)
+                earliest = min(earliest, at)
+            row = Row(entity_id, attribute, dataset, at, stamp, number, instance)
+            key = (entity_id, attribute, dataset)
+            by_key[key] = [row]
+            seen.add(key)
+            add(row)
+            number += 1
+            if attribute in touched:
+                touched[attribute][dataset] = "created"
+            else:
+                touched[attribute] = {dataset: "created"}
+        head = Row(entity_id, HEAD, None, earliest, stamp, number, head_body(after))
+        by_key[entity_id, HEAD, None] = [head]
+        seen.add((entity_id, HEAD, None))
+        add(head)
+        if number > stamp:
+            self._stamps.take(number - stamp)
+        self._unstored.add(entity_id)
+        held = self.held[entity_id] = self._rows.state[entity_id] = Held(after, earliest)
+        self._rows.journal.append(
+            JournalRow(
+                stamp,
+                "created",
+                entity_id,
+                after.types,
+                touched,
+                {},
+                held.entity,
+                after.scope,
+                after.created_at,
+                after.modified_at,
+            )
+        )
 
     def savepoint(self, entity_ids: Sequence[str]) -> dict[str, Held | None]:
         """Remember what is held of objects, before operations that are all or nothing."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from conurb.model.changes import Change, Removed, Written
-from conurb.model.entity import Attributes, Entity, Instance, sub_attributes
+from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.time import fixed
 
 
@@ -96,9 +96,9 @@ def created(entity: Entity, stamp: int) -> Change:
     attrs: Attributes = {}
     written: list[Written] = []
     for attribute, instances in entity.attrs.items():
-        stored = [stamped(instance, now, None) for instance in instances]
-        attrs[attribute] = stored
-        written += [Written(attribute, instance, new=True) for instance in stored]
+        attrs[attribute] = stored = [stamped(instance, now, None) for instance in instances]
+        for instance in stored:
+            written.append(Written(attribute, instance, True))
     after = Entity(entity.id, entity.types, attrs, entity.scope, stamp, stamp, entity.expires_at)
     return Change(None, after, written)
 
@@ -108,23 +108,30 @@ def replaced(before: Entity, entity: Entity, stamp: int) -> Change:
     now = fixed(stamp)
     attrs: Attributes = {}
     written: list[Written] = []
-    removed: list[Removed] = []
     for attribute, instances in entity.attrs.items():
-        stored = []
+        present = before.attrs.get(attribute, ())
+        attrs[attribute] = stored = []
         for instance in instances:
-            old = before.instance(attribute, instance.get("datasetId"))
+            old = _of_dataset(present, instance.get("datasetId"))
             one = stamped(instance, now, old)
             stored.append(one)
-            written.append(Written(attribute, one, new=old is None))
-        attrs[attribute] = stored
-    for attribute, instance in before.iter_instances():
-        dataset = instance.get("datasetId")
-        if not any(one.get("datasetId") == dataset for one in attrs.get(attribute, ())):
-            removed.append(Removed(attribute, dataset))
+            written.append(Written(attribute, one, old is None))
     after = Entity(
         before.id, entity.types, attrs, entity.scope, before.created_at, stamp, entity.expires_at
     )
-    return Change(before, after, written, removed)
+    return Change(before, after, written, _gone(before, attrs))
+
+
+def _gone(before: Entity, attrs: Attributes) -> list[Removed]:
+    """List the instances of an object that other attributes don't have."""
+    gone = []
+    for attribute, instances in before.attrs.items():
+        left = attrs.get(attribute, ())
+        for instance in instances:
+            dataset = instance.get("datasetId")
+            if _of_dataset(left, dataset) is None:
+                gone.append(Removed(attribute, dataset))
+    return gone
 
 
 def placed(before: Entity | None, entity: Entity) -> Change:
@@ -134,12 +141,7 @@ def placed(before: Entity | None, entity: Entity) -> Change:
         Written(attribute, one, new=old.instance(attribute, one.get("datasetId")) is None)
         for attribute, one in entity.iter_instances()
     ]
-    removed = [
-        Removed(attribute, one.get("datasetId"))
-        for attribute, one in old.iter_instances()
-        if entity.instance(attribute, one.get("datasetId")) is None
-    ]
-    return Change(before, entity, written, removed)
+    return Change(before, entity, written, _gone(old, entity.attrs))
 
 
 def stamped(instance: Instance, now: str, old: Instance | None) -> Instance:
@@ -148,16 +150,20 @@ def stamped(instance: Instance, now: str, old: Instance | None) -> Instance:
     `now` is in fixed width. `createdAt` is that of `old`, the instance whose place it takes. A
     sub-attribute that is the very one of `old` keeps its times.
     """
-    stored = {**instance, "createdAt": old["createdAt"] if old else now, "modifiedAt": now}
-    for name, subs in sub_attributes(instance):
-        before: Sequence[Instance] = old.get(name, ()) if old else ()
-        stored[name] = [
-            sub
-            if any(sub is one for one in before)
-            else stamped(sub, now, _of_dataset(before, sub.get("datasetId")))
-            for sub in subs
-        ]
+    stored = instance.copy()
+    stored["createdAt"] = now if old is None else old["createdAt"]
+    stored["modifiedAt"] = now
+    for name in instance:
+        if ":" in name:
+            before: Sequence[Instance] = () if old is None else old.get(name, ())
+            stored[name] = [_stamped_sub(sub, now, before) for sub in instance[name]]
     return stored
+
+
+def _stamped_sub(sub: Instance, now: str, before: Sequence[Instance]) -> Instance:
+    if any(sub is one for one in before):
+        return sub
+    return stamped(sub, now, _of_dataset(before, sub.get("datasetId")))
 
 
 def joined(present: tuple[str, ...], added: Iterable[str]) -> tuple[str, ...]:

@@ -30,23 +30,31 @@ def _places(entity: Entity | None) -> list[Place]:
     ][:GEO_PER_ENTITY_MAX]
 
 
-def replace(
+def changed(
     connection: apsw.Connection,
     eid: int,
     before: Entity | None,
     after: Entity | None,
     term: Callable[[str], int],
-) -> None:
-    """Write the geometries that became others; those that stay cost nothing."""
+) -> list[tuple[Any, ...]]:
+    """Delete the geometries that are gone; give the rows of those that became others."""
     old, new = _places(before), _places(after)
     if old == new:
-        return
+        return []
     base = eid * GEO_PER_ENTITY_MAX
-    for number, place in enumerate(new):
-        if number >= len(old) or old[number] != place:
-            connection.execute(_INSERT, _row(base + number, eid, place, term))
     for number in range(len(new), len(old)):
         connection.execute("DELETE FROM geo WHERE gid = ?", (base + number,))
+    return [
+        _row(base + number, eid, place, term)
+        for number, place in enumerate(new)
+        if number >= len(old) or old[number] != place
+    ]
+
+
+def insert(connection: apsw.Connection, rows: list[tuple[Any, ...]]) -> None:
+    """Write rows, in place of those of the same number."""
+    if rows:
+        connection.executemany(_INSERT, rows)
 
 
 def expected_rows(eid: int, entity: Entity, term: Callable[[str], int]) -> list[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -32,6 +32,12 @@ HEAD_TERM: Final = 1
 def texts(document: str | None) -> tuple[str, ...]:
     """Read a JSON list of texts (the types or scopes of an entity)."""
     return tuple(orjson.loads(document)) if document else ()
+
+
+@lru_cache(maxsize=4096)
+def texts_document(values: tuple[str, ...]) -> str:
+    """Write a list of texts as JSON (the types or scopes of an entity)."""
+    return orjson.dumps(values).decode()
 
 
 def entity_of(row: tuple[Any, ...]) -> Entity:
@@ -107,6 +113,11 @@ class Terms:
             self._iris.clear()
         self._ids[iri] = number
         self._iris[number] = iri
+
+    @property
+    def known(self) -> Mapping[str, int]:
+        """Give the short names in memory, as they are now: what isn't there must be looked for."""
+        return self._ids
 
     def find(self, connection: apsw.Connection, iri: str) -> int | None:
         """Find the short name of an IRI; None when nothing was ever called so."""

@@ -6,7 +6,7 @@ statement, lets the ledger decide, and writes table by table with prepared state
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import apsw
@@ -28,6 +28,7 @@ from conurb.store.sqlite.rows import (
     Terms,
     entity_of,
     journal_head,
+    texts_document,
 )
 from conurb.store.sqlite.values import IRREGULAR, flat, regular
 
@@ -216,10 +217,12 @@ class Writer:
             return
         for entity_id in rows.erased:
             self._erase(entity_id)
-        self._write_state(rows)
+        documents = self._write_state(rows)
         self._supersede(rows)
         self.insert_history(rows.history)
-        self.connection.executemany(_INSERT_JOURNAL, map(_journal_row, rows.journal))
+        self.connection.executemany(
+            _INSERT_JOURNAL, [_journal_row(row, documents) for row in rows.journal]
+        )
 
     def _facts(self, needs: Needs) -> tuple[set[Key], dict[tuple[str, int], Instance]]:
         connection = self.connection
@@ -252,7 +255,7 @@ class Writer:
         if eid is None:
             return
         before = self._before.pop(entity_id, None)
-        geometries.replace(self.connection, eid, before, None, self.term)
+        geometries.changed(self.connection, eid, before, None, self.term)
         for statement in (
             "DELETE FROM history WHERE eid = ?",
             "DELETE FROM multitype WHERE eid = ?",
@@ -260,28 +263,38 @@ class Writer:
         ):
             self.connection.execute(statement, (eid,))
 
-    def _write_state(self, rows: Rows) -> None:
+    def _write_state(self, rows: Rows) -> Mapping[int, str]:
+        """Write the state of objects; give the attributes that were written, by their identity."""
         inserts, updates = [], []
+        documents: dict[int, str] = {}
+        places: list[tuple[Any, ...]] = []
         for entity_id, held in rows.state.items():
             if held is None:
                 continue
+            entity = held.entity
+            state = self._state_row(held)
+            if entity is not None:
+                documents[id(entity.attrs)] = state[-1]
             eid = self._eids.get(entity_id)
             if eid is None:
                 self._last_eid += 1
                 eid = self._eids[entity_id] = self._last_eid
-                inserts.append((*self._state_row(held), eid, entity_id))
+                inserts.append((*state, eid, entity_id))
             else:
-                updates.append((*self._state_row(held), eid))
-            before = self._before.get(entity_id)
-            self._write_satellites(eid, before, held.entity)
-            self._before[entity_id] = held.entity
+                updates.append((*state, eid))
+            places += self._write_satellites(eid, self._before.get(entity_id), entity)
+            self._before[entity_id] = entity
         if inserts:
             self.connection.executemany(_INSERT_ENTITY, inserts)
         if updates:
             self.connection.executemany(_UPDATE_ENTITY, updates)
+        geometries.insert(self.connection, places)
+        return documents
 
-    def _write_satellites(self, eid: int, before: Entity | None, after: Entity | None) -> None:
-        """Keep the tables that stand beside an entity's row: several types, geometries."""
+    def _write_satellites(
+        self, eid: int, before: Entity | None, after: Entity | None
+    ) -> list[tuple[Any, ...]]:
+        """Keep the tables that stand beside an entity's row; give the geometries to insert."""
         connection = self.connection
         old = before.types if before is not None and len(before.types) > 1 else ()
         new = after.types if after is not None and len(after.types) > 1 else ()
@@ -291,17 +304,17 @@ class Writer:
                 "INSERT INTO multitype (type, eid) VALUES (?, ?)",
                 [(self.term(iri), eid) for iri in set(new)],
             )
-        geometries.replace(connection, eid, before, after, self.term)
+        return geometries.changed(connection, eid, before, after, self.term)
 
     def insert_history(self, rows: Sequence[Row]) -> None:
         """Insert rows of history."""
-        self.connection.executemany(_INSERT_HISTORY, map(self._history_row, rows))
+        self.connection.executemany(_INSERT_HISTORY, self._history_rows(rows))
 
     def restore_state(self, entity_id: str, held: Held) -> None:
         """Insert the state of an object that isn't there yet."""
         self._last_eid += 1
         eid = self._eids[entity_id] = self._last_eid
-        self._write_satellites(eid, None, held.entity)
+        geometries.insert(self.connection, self._write_satellites(eid, None, held.entity))
         self.connection.execute(_INSERT_ENTITY, (*self._state_row(held), eid, entity_id))
 
     def _state_row(self, held: Held) -> tuple[Any, ...]:
@@ -310,8 +323,8 @@ class Writer:
             return (None,) * 7 + (held.born_us, None, None)
         return (
             self.term(entity.types[0]) if len(entity.types) == 1 else 0,
-            orjson.dumps(entity.types).decode(),
-            orjson.dumps(entity.scope).decode() if entity.scope else None,
+            texts_document(entity.types),
+            texts_document(entity.scope) if entity.scope else None,
             entity.created_at,
             entity.modified_at,
             entity.expires_at,
@@ -345,25 +358,34 @@ class Writer:
             0 if key[2] is None else self.term(key[2]),
         )
 
-    def _history_row(self, row: Row) -> tuple[Any, ...]:
-        instance = row.instance
-        val: Any = row.kind
-        if instance is not None:
-            if row.attribute == HEAD:
-                types = instance["types"]
-                val = self.term(types[0]) if len(types) == 1 else IRREGULAR
-            else:
-                val = regular(instance)
-        return (
-            *self._key(row.key),
-            row.at_us,
-            row.recorded_us,
-            row.superseded_us,
-            row.number,
-            row.at_us != row.recorded_us if instance is None else "observedAt" in instance,
-            val,
-            None if instance is None else orjson.dumps(instance).decode(),
-        )
+    def _history_rows(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
+        """Write rows of history as SQL takes them."""
+        eids, names, dumps = self._eids, self._terms.known, orjson.dumps
+        for row in rows:
+            instance, attribute, dataset = row.instance, row.attribute, row.dataset
+            observed: bool = row.at_us != row.recorded_us
+            val: Any = row.kind
+            body = None
+            if instance is not None:
+                observed = "observedAt" in instance
+                val = self._head_type(instance) if attribute == HEAD else regular(instance)
+                body = dumps(instance).decode()
+            yield (
+                eids[row.id],
+                names.get(attribute) or self.term(attribute),
+                0 if dataset is None else self.term(dataset),
+                row.at_us,
+                row.recorded_us,
+                row.superseded_us,
+                row.number,
+                observed,
+                val,
+                body,
+            )
+
+    def _head_type(self, head: Instance) -> int | str:
+        types = head["types"]
+        return self.term(types[0]) if len(types) == 1 else IRREGULAR
 
     def term(self, iri: str) -> int:
         """Give the short name of an IRI, making it when there is none."""
@@ -378,13 +400,15 @@ class Writer:
         return number
 
 
-def _journal_row(row: JournalRow) -> tuple[Any, ...]:
+def _journal_row(row: JournalRow, documents: Mapping[int, str]) -> tuple[Any, ...]:
+    """Write a row of the journal; `documents` are attributes that were written out already."""
     after = None
     if row.after is not None:
-        body: dict[str, Any] = {"attrs": row.after.attrs}
-        if row.after.expires_at is not None:
-            body["expires"] = row.after.expires_at
-        after = orjson.dumps(body).decode()
+        attrs = row.after.attrs
+        document = documents.get(id(attrs)) or orjson.dumps(attrs).decode()
+        expires = row.after.expires_at
+        end = "}" if expires is None else f',"expires":{expires}}}'
+        after = f'{{"attrs":{document}{end}'
     touched = {
         attribute: {dataset or "": kind for dataset, kind in datasets.items()}
         for attribute, datasets in row.touched.items()
