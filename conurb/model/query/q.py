@@ -343,7 +343,7 @@ class _Parser:
         text = value if isinstance(value, str) else value.text
         of_entity = len(path.steps) == 1 or isinstance(path.steps[-2], Linked)
         if last == "objectType" or (last == "type" and of_entity):
-            return Uri(self.terms.expand(text))
+            return Uri(self.terms.expand_value(text))
         return Uri(self.terms.expand_value(text)) if last in self.expand else value
 
     def expression(self) -> str:
