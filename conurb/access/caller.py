@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from conurb.errors import ForbiddenError
 from conurb.model.entity import Entity
+from conurb.model.query.match import admits
 from conurb.model.query.tree import Restriction
 
 Right = Literal["read", "write", "federate", "admin"]
@@ -51,23 +52,6 @@ class Caller:
             raise ForbiddenError(
                 f"{self.name} may not write {entity.id}: outside of the types or scopes given"
             )
-
-
-def admits(restriction: Restriction, entity: Entity) -> bool:
-    """Whether an entity is inside of a restriction.
-
-    >>> admits(Restriction(scopes=("/yrd",)), Entity("urn:x:1", ("urn:T",), scope=("/yrd/wuxi",)))
-    True
-    """
-    if restriction.types is not None and not set(restriction.types) & set(entity.types):
-        return False
-    if restriction.scopes is None:
-        return True
-    return any(
-        scope == root or scope.startswith(root.rstrip("/") + "/")
-        for scope in entity.scope
-        for root in restriction.scopes
-    )
 
 
 LOCAL: Final = Caller("local", frozenset(RIGHTS))

@@ -2,9 +2,10 @@
 
 import pytest
 
-from conurb.access.caller import LOCAL, Caller, admits
+from conurb.access.caller import LOCAL, Caller
 from conurb.errors import ForbiddenError
 from conurb.model.entity import Entity
+from conurb.model.query.match import admits
 from conurb.model.query.tree import Restriction
 
 WUXI = Entity("urn:x:1", ("urn:T",), scope=("/yrd/wuxi/binhu",))

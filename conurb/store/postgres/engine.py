@@ -12,10 +12,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from conurb.access.caller import admits
 from conurb.errors import UnavailableError
 from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity
+from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.time import Clock, system_clock
 from conurb.store.contract import (

@@ -13,10 +13,10 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from conurb.access.caller import admits
 from conurb.errors import BadRequestDataError, UnavailableError
 from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity
+from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import (
