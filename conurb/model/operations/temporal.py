@@ -1,7 +1,8 @@
 """The operations on an object's history (clauses 5.6.11 to 5.6.16).
 
-A temporal write also creates and moves current state (docs/decisions/0002-temporal-writes.md): per
-(attribute, datasetId) its latest instance becomes the current one, unless the current one is later.
+A temporal write also creates and moves current state
+(docs/decisions/0002-temporal-writes-and-current-state.md): per (attribute, datasetId) its latest
+instance becomes the current one, unless the current one is later.
 What is deleted or corrected in history is superseded, and when it was current, the latest that
 remains becomes current. Only `DeleteEvolution` erases.
 """
