@@ -93,12 +93,30 @@ async def _store_lines(exchange: Exchange) -> AsyncIterator[str]:
     nodes = [await exchange.host.node(tenant) for tenant in _tenants(exchange)]
     for node in nodes:
         yield sample("conurb_journal_entries", _labels(node), await node.store.journal_end())
+    for line in _subscription_lines(nodes):
+        yield line
     yield "# HELP conurb_entities Current entities, by tenant and type."
     yield "# TYPE conurb_entities gauge"
     for node in nodes:
         for info in await node.store.list_types():
             labels = {**_labels(node), "type": info.iri}
             yield sample("conurb_entities", labels, info.entity_count)
+
+
+def _subscription_lines(nodes: list[Node]) -> Iterator[str]:
+    figures = [(_labels(node), node.subscriptions.dispatcher.figures()) for node in nodes]
+    yield "# HELP conurb_subscriptions Subscriptions, by tenant."
+    yield "# TYPE conurb_subscriptions gauge"
+    for labels, one in figures:
+        yield sample("conurb_subscriptions", labels, one.subscriptions)
+    yield "# HELP conurb_subscriptions_behind Those whose backlog waits in the journal."
+    yield "# TYPE conurb_subscriptions_behind gauge"
+    for labels, one in figures:
+        yield sample("conurb_subscriptions_behind", labels, one.behind)
+    yield "# HELP conurb_subscriptions_failing Those whose last notification failed."
+    yield "# TYPE conurb_subscriptions_failing gauge"
+    for labels, one in figures:
+        yield sample("conurb_subscriptions_failing", labels, one.failing)
 
 
 def _tenants(exchange: Exchange) -> list[str | None]:

@@ -37,7 +37,7 @@ from conurb.model.query.tree import (
 )
 from conurb.model.query.types import parse_types
 from conurb.model.render.language import parse_lang
-from conurb.model.subscription_document import Document
+from conurb.model.subscription_document import Document, is_null
 from conurb.model.time import US_PER_S, parse_us
 
 Trigger = Literal[
@@ -138,6 +138,11 @@ def compile_subscription(
         raise BadRequestDataError(
             f"type: {document.get('type')!r:.100} is not 'Subscription', which it has to be"
         )
+    for member, value in document.items():
+        if is_null(value):
+            raise BadRequestDataError(
+                f"{member}: null removes a member that is there; give a value"
+            )
     _check_together(document)
     if document.get("csf") is not None:
         parse_q(read_text(document["csf"], "csf"), terms)
@@ -288,7 +293,7 @@ def _notification(value: Document | None) -> NotificationParams:
     if value is None:
         raise BadRequestDataError("notification is missing; a subscription has to say where to")
     representation = value.get("format", "normalized")
-    if representation not in REPRESENTATIONS:
+    if not isinstance(representation, str) or representation not in REPRESENTATIONS:
         raise BadRequestDataError(
             f"notification.format: {representation!r:.100} is none of {', '.join(REPRESENTATIONS)}"
         )

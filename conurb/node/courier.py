@@ -13,6 +13,7 @@ What a failing receiver doesn't take is tried again with growing pauses, until i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from dataclasses import replace
@@ -57,6 +58,8 @@ class Courier:
         self._pause_s = 0.0
         self._retry_us = 0
         self._task: asyncio.Task[None] | None = None
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self._closed = False
 
     # ── what the reader of the journal asks and gives ─────────────────────────────────────────
@@ -92,9 +95,12 @@ class Courier:
             work = self._beat() if periodic else self._work()
             self._task = asyncio.create_task(work, name=f"courier {self.charge.id}")
 
-    async def stop(self) -> None:
-        """Stop working, for good; what is under way counts as not delivered."""
+    async def stop(self, *, grace_s: float = 0.0) -> None:
+        """Stop working, for good; what is under way after `grace_s` counts as not delivered."""
         self._closed = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self._at_rest.wait()
         await self._halt()
 
     async def recharge(self, charge: Charge, *, seq: int) -> None:
@@ -123,7 +129,7 @@ class Courier:
     # ── work ──────────────────────────────────────────────────────────────────────────────────
 
     async def _work(self) -> None:
-        while self._queue or self.standing.behind:
+        while (self._queue or self.standing.behind) and not self._closed:
             try:
                 if not self._queue:
                     await self._catch_up()
@@ -203,7 +209,11 @@ class Courier:
             return False
         standing.sent += 1
         standing.last_notification_us = office.clock()
-        outcome = await office.delivery.send(message)
+        self._at_rest.clear()
+        try:
+            outcome = await office.delivery.send(message)
+        finally:
+            self._at_rest.set()
         self._settle(outcome)
         return outcome.ok or not outcome.again
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from conurb.errors import ConurbError
@@ -41,10 +42,23 @@ FLUSH_S: Final = 0.2
 """How long standings are collected before they are stored together."""
 HEAD_FLUSH_S: Final = 5.0
 """How long a position waits to be stored that no delivery depends on."""
+GRACE_S: Final = 1.0
+"""How long receivers may take with what is under way when the node stops."""
+STRIDE: Final = 50
+"""How many records are dispatched before others get their turn on the event loop."""
 STEPS_MAX: Final = 32
 """How many rounds of look-ups one condition over linked entities may take."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How many subscriptions a node has, how many are behind, and how many failed last."""
+
+    subscriptions: int
+    behind: int
+    failing: int
 
 
 class Dispatcher:
@@ -64,6 +78,7 @@ class Dispatcher:
         self._pressing = asyncio.Event()
         self._storing = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────
 
@@ -83,12 +98,15 @@ class Dispatcher:
 
     async def close(self) -> None:
         """Stop reading and delivering; store how everything stands."""
+        self._closing = True  # for waiting on a future may swallow a cancellation (Python 3.11)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
         self._tasks = []
-        await asyncio.gather(*(courier.stop() for courier in self._couriers.values()))
+        await asyncio.gather(
+            *(courier.stop(grace_s=GRACE_S) for courier in self._couriers.values())
+        )
         with contextlib.suppress(ConurbError):
             await self.flush()
 
@@ -128,14 +146,19 @@ class Dispatcher:
         """Give the number of the record that is read at present."""
         return self._reading
 
-    def backlog(self) -> int:
-        """Count the couriers that are behind."""
-        return sum(courier.standing.behind for courier in self._couriers.values())
+    def figures(self) -> Figures:
+        """Count subscriptions, and those whose receivers don't keep up or fail."""
+        standings = [courier.standing for courier in self._couriers.values()]
+        return Figures(
+            subscriptions=len(standings),
+            behind=sum(one.behind for one in standings),
+            failing=sum(one.status == "failed" for one in standings),
+        )
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────
 
     async def _run(self) -> None:
-        while True:
+        while not self._closing:
             try:
                 if not len(self._index):
                     await self._rest()
@@ -164,10 +187,12 @@ class Dispatcher:
 
     async def _read(self) -> None:
         records = await self._store.journal(after=self._head, limit=PAGE)
-        for record in records:
+        for number, record in enumerate(records):
             self._reading = record.seq
             await self._dispatch(record)
             self._advance(record.seq)
+            if number % STRIDE == STRIDE - 1:
+                await asyncio.sleep(0)
 
     def _advance(self, seq: int) -> None:
         self._head = self._reading = max(self._head, seq)

@@ -684,3 +684,20 @@ async def test_an_update_goes_on_with_what_it_says(
     await patch(client, size=2)
     assert (await receiver.next())["data"][0]["size"]["value"] == 2
     await receiver.silence()
+
+
+async def test_metrics_tell_of_subscriptions_and_failing_receivers(
+    client: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    await subscribe(client, body(receiver))
+    await subscribe(client, body(id="urn:s:dead"))
+    await put(client, size=1)
+    await receiver.wait(1)
+    for _ in range(100):
+        lines = (await client.get("http://node.test/metrics")).text.splitlines()
+        if 'conurb_subscriptions_failing{tenant=""} 1' in lines:
+            break
+        await asyncio.sleep(0.02)
+    assert 'conurb_subscriptions{tenant=""} 2' in lines
+    assert 'conurb_subscriptions_behind{tenant=""} 0' in lines
+    assert 'conurb_subscriptions_failing{tenant=""} 1' in lines

@@ -319,6 +319,19 @@ async def test_what_was_not_delivered_is_after_a_restart(
         assert await told(receiver, 1) == ["urn:e:new"]
 
 
+async def test_what_is_under_way_when_a_node_stops_is_not_told_again(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    receiver.delay_s = 0.2
+    async with opened(tmp_path / "city.db") as city:
+        await city.subscribe(receiver.url)
+        await city.put("urn:e:1", a=1)
+        await receiver.wait(1)
+        await city.put("urn:e:2", a=1)
+    async with opened(tmp_path / "city.db") as city:
+        assert await told(receiver, 2) == ["urn:e:1", "urn:e:2"]
+
+
 async def test_a_crash_repeats_at_most_what_was_not_stored_and_loses_nothing(
     tmp_path: Path, receiver: Receiver
 ) -> None:
