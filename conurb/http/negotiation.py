@@ -24,7 +24,7 @@ CONTEXT_REL: Final = "http://www.w3.org/ns/json-ld#context"
 VERSION: Final = "1.9"
 """The version of the API that this node speaks (6.3.6, Preference-Applied)."""
 
-VERSIONS: Final = ("1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9")
+VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9")
 _LINK: Final = re.compile(
     r'\s*<([^>]*)>((?:\s*;\s*[\w!#$%&\'*+.^`|~-]+\s*(?:=\s*(?:"[^"]*"|[^",;\s]*))?)*)'
 )
