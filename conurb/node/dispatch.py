@@ -71,7 +71,7 @@ class Dispatcher:
         self._index = Index()
         self._head = 0
         self._reading = 0
-        self._stored: dict[str, int] = {}
+        self._stored = {READER: 0, HEAD: 0}
         self._dirty: set[Courier] = set()
         self._awake = asyncio.Event()
         self._moved = asyncio.Event()

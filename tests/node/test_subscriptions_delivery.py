@@ -90,8 +90,8 @@ class City:
 
 
 @asynccontextmanager
-async def opened(path: Path, policy: Policy = QUICK) -> AsyncIterator[City]:
-    city = City(open_store(str(path), clock=system_clock), policy)
+async def opened(place: str, policy: Policy = QUICK) -> AsyncIterator[City]:
+    city = City(open_store(place, clock=system_clock), policy)
     await city.open()
     try:
         yield city
@@ -99,9 +99,18 @@ async def opened(path: Path, policy: Policy = QUICK) -> AsyncIterator[City]:
         await city.close()
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the city's store is, on each engine."""
+    if request.param == "sqlite":
+        return str(tmp_path / "city.db")
+    url: str = request.getfixturevalue("postgres_node_url")
+    return url
+
+
 @pytest.fixture
-async def city(tmp_path: Path) -> AsyncIterator[City]:
-    async with opened(tmp_path / "city.db") as running:
+async def city(place: str) -> AsyncIterator[City]:
+    async with opened(place) as running:
         yield running
 
 
@@ -184,10 +193,10 @@ async def test_nothing_is_sent_while_a_receiver_cools_down(city: City, receiver:
     assert second.at_s - first.at_s >= 0.6
 
 
-async def test_what_has_waited_too_long_is_given_up(tmp_path: Path, receiver: Receiver) -> None:
+async def test_what_has_waited_too_long_is_given_up(place: str, receiver: Receiver) -> None:
     receiver.answer = lambda post: 500 if "urn:e:1" in ids(post) else 200
     policy = Policy(pause_s=0.05, pause_s_max=0.05, kept_s=0.2)
-    async with opened(tmp_path / "city.db", policy) as city:
+    async with opened(place, policy) as city:
         await city.subscribe(receiver.url)
         await city.put("urn:e:1", a=1)
         await asyncio.sleep(0.4)
@@ -261,12 +270,10 @@ async def test_changes_that_wait_go_together_but_none_of_one_entity_is_left_out(
 # ── backlogs ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_backlog_waits_in_the_journal_not_in_memory(
-    tmp_path: Path, receiver: Receiver
-) -> None:
+async def test_a_backlog_waits_in_the_journal_not_in_memory(place: str, receiver: Receiver) -> None:
     policy = Policy(pause_s=0.05, pause_s_max=0.05, queue_max=4, page=7, group_max=3)
     receiver.answer = lambda post: 503
-    async with opened(tmp_path / "city.db", policy) as city:
+    async with opened(place, policy) as city:
         await city.subscribe(receiver.url)
         courier = city.subscriptions.dispatcher.find("urn:s:1")
         assert courier is not None
@@ -283,11 +290,11 @@ async def test_a_backlog_waits_in_the_journal_not_in_memory(
 
 
 async def test_nothing_is_lost_while_couriers_fall_behind_and_catch_up(
-    tmp_path: Path, receiver: Receiver
+    place: str, receiver: Receiver
 ) -> None:
     policy = Policy(pause_s=0.01, pause_s_max=0.01, queue_max=2, page=3, group_max=1)
     receiver.answer = lambda post: 503 if len(receiver.posts) % 5 == 0 else 200
-    async with opened(tmp_path / "city.db", policy) as city:
+    async with opened(place, policy) as city:
         await city.subscribe(receiver.url)
         for number in range(150):
             await city.put(f"urn:e:{number}", a=1)
@@ -300,19 +307,17 @@ async def test_nothing_is_lost_while_couriers_fall_behind_and_catch_up(
 # ── restarts ──────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_what_was_not_delivered_is_after_a_restart(
-    tmp_path: Path, receiver: Receiver
-) -> None:
+async def test_what_was_not_delivered_is_after_a_restart(place: str, receiver: Receiver) -> None:
     async with receiving() as gone:
         port = gone.port
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         await city.subscribe(receiver.url, "urn:s:good")
         await city.subscribe(f"http://127.0.0.1:{port}/notify", "urn:s:bad")
         for number in range(5):
             await city.put(f"urn:e:{number}", a=1)
         await told(receiver, 5)
     receiver.posts.clear()
-    async with receiving(port) as back, opened(tmp_path / "city.db") as city:
+    async with receiving(port) as back, opened(place) as city:
         assert await told(back, 5) == [f"urn:e:{number}" for number in range(5)]
         await receiver.silence()
         await city.put("urn:e:new", a=1)
@@ -320,24 +325,23 @@ async def test_what_was_not_delivered_is_after_a_restart(
 
 
 async def test_what_is_under_way_when_a_node_stops_is_not_told_again(
-    tmp_path: Path, receiver: Receiver
+    place: str, receiver: Receiver
 ) -> None:
     receiver.delay_s = 0.2
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         await city.subscribe(receiver.url)
         await city.put("urn:e:1", a=1)
         await receiver.wait(1)
         await city.put("urn:e:2", a=1)
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         assert await told(receiver, 2) == ["urn:e:1", "urn:e:2"]
 
 
 async def test_a_crash_repeats_at_most_what_was_not_stored_and_loses_nothing(
-    tmp_path: Path, receiver: Receiver
+    place: str, receiver: Receiver
 ) -> None:
-    path = tmp_path / "city.db"
     for life in range(4):
-        city = City(open_store(str(path), clock=system_clock), QUICK)
+        city = City(open_store(place, clock=system_clock), QUICK)
         await city.open()
         if life == 0:
             await city.subscribe(receiver.url)
@@ -345,19 +349,18 @@ async def test_a_crash_repeats_at_most_what_was_not_stored_and_loses_nothing(
             await city.put(f"urn:e:{life}-{number}", a=1)
         await asyncio.sleep(0.03 * life)
         await city.kill()
-    async with opened(path):
+    async with opened(place):
         everything = {f"urn:e:{life}-{number}" for life in range(4) for number in range(10)}
         assert set(await told(receiver, 40)) == everything
 
 
 async def test_a_backlog_survives_a_crash_even_when_the_others_have_gone_on(
-    tmp_path: Path, receiver: Receiver
+    place: str, receiver: Receiver
 ) -> None:
     policy = Policy(pause_s=0.05, pause_s_max=0.05, queue_max=3, page=5)
-    path = tmp_path / "city.db"
     async with receiving() as gone:
         port = gone.port
-    city = City(open_store(str(path), clock=system_clock), policy)
+    city = City(open_store(place, clock=system_clock), policy)
     await city.open()
     await city.subscribe(receiver.url, "urn:s:good")
     await city.subscribe(f"http://127.0.0.1:{port}/notify", "urn:s:bad")
@@ -368,33 +371,33 @@ async def test_a_backlog_survives_a_crash_even_when_the_others_have_gone_on(
     assert await city.store.position(READER) < 30
     await city.kill()
     receiver.posts.clear()
-    async with receiving(port) as back, opened(path, policy):
+    async with receiving(port) as back, opened(place, policy):
         assert await told(back, 30) == [f"urn:e:{number}" for number in range(30)]
         assert receiver.posts == []
 
 
 async def test_what_a_paused_subscription_missed_stays_missed_after_a_restart(
-    tmp_path: Path, receiver: Receiver
+    place: str, receiver: Receiver
 ) -> None:
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         await city.subscribe(receiver.url)
         await city.update({"isActive": False})
         await city.put("urn:e:1", a=1)
         await city.update({"isActive": True})
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         await receiver.silence()
         await city.put("urn:e:2", a=1)
         assert await told(receiver, 1) == ["urn:e:2"]
 
 
 async def test_counts_survive_a_restart_and_go_with_the_subscription(
-    tmp_path: Path, receiver: Receiver
+    place: str, receiver: Receiver
 ) -> None:
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         await city.subscribe(receiver.url)
         await city.put("urn:e:1", a=1)
         await told(receiver, 1)
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         assert await city.counts() == (1, 0, "ok")
         await city.subscriptions.delete(LOCAL, "urn:s:1")
         assert await city.store.list_documents(STANDING_KIND) == []
@@ -446,15 +449,15 @@ async def test_a_periodic_subscription_says_nothing_of_nothing(
 
 
 async def test_a_periodic_subscription_goes_on_after_failures_and_restarts(
-    tmp_path: Path, receiver: Receiver
+    place: str, receiver: Receiver
 ) -> None:
     receiver.answer = lambda post: 500 if len(receiver.posts) == 1 else 200
-    async with opened(tmp_path / "city.db") as city:
+    async with opened(place) as city:
         await city.put("urn:e:1", a=1)
         await city.subscribe(receiver.url, timeInterval=0.1)
         await receiver.wait(2)
     receiver.posts.clear()
-    async with opened(tmp_path / "city.db"):
+    async with opened(place):
         await receiver.wait(2)
 
 
