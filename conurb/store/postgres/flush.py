@@ -62,6 +62,7 @@ class Flush:
         self._names = names
         self._known = known
         self._arrays = Arrays() if arrays is None else arrays
+        self._documents: dict[int, str] = {}
         self.seq = seq
         self.eid = eid
 
@@ -90,7 +91,7 @@ class Flush:
             self._arrays.add("term", tid, iri)
         for sid, tids in typesets:
             self._arrays.add("typeset", sid, array_literal(tids))
-        if not self._arrays.rows and not before:
+        if not self._arrays.flat and not before:
             return [], None
         self._arrays.add("counters", self.seq, _last_stamp(rows), self.eid)
         return before, self._arrays.statement()
@@ -234,6 +235,7 @@ class Flush:
         known.stored, known.head_at, known.entity = True, born_us, entity
 
     def _add_entity(self, eid: int, entity: Entity) -> None:
+        doc = self._documents[id(entity)] = _dump(entity)
         self._arrays.add(
             "entity",
             eid,
@@ -244,7 +246,7 @@ class Flush:
             entity.modified_at,
             entity.expires_at,
             next_expiry(entity),
-            _json(entity.attrs, entity.id),
+            doc,
             orjson.dumps(flatten(entity.attrs, self._names.tid)).decode(),
         )
 
@@ -277,9 +279,15 @@ class Flush:
             entry.modified_us,
             None if after is None else after.expires_at,
             orjson.dumps(touched).decode(),
-            _json(entry.before, entry.id),
-            None if after is None else _json(after.attrs, entry.id),
+            orjson.dumps(entry.before).decode() if entry.before else "{}",
+            None
+            if after is None
+            else self._documents.get(id(after)) or _json(after.attrs, entry.id),
         )
+
+
+def _dump(entity: Entity) -> str:
+    return _json(entity.attrs, entity.id)
 
 
 def _json(value: Any, entity_id: str) -> str:

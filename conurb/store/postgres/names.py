@@ -88,7 +88,8 @@ class Names:
 
     def list_sids(self, holds: Callable[[Types], bool]) -> list[int]:
         """List the typesets for which something holds."""
-        return [sid for sid, types in self._types.items() if holds(types)]
+        # A copy: the writer may give new numbers on its thread meanwhile.
+        return [sid for sid, types in list(self._types.items()) if holds(types)]
 
     def take_fresh(self) -> tuple[list[tuple[int, str]], list[tuple[int, list[int]]]]:
         """Give the new (number, IRI) and (number, terms) to store, each once."""

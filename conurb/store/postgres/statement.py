@@ -118,27 +118,43 @@ UPDATE history h SET superseded = m.w FROM (
 """Supersede by time, by 'later than' and by number at once: the earliest reason wins."""
 
 
+_BY_DRIVER: Final = frozenset({"text[]", "bytea[]"})
+"""Types whose arrays the driver writes; others travel as the text of an array."""
+
+
 @dataclass(slots=True)
 class Arrays:
-    """Rows on their way into the parts of one statement, column by column."""
+    """Rows on their way into the parts of one statement, one after the other in a flat list.
 
-    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    So a row costs no object that the garbage collector would have to look at again and again.
+    """
+
+    flat: dict[str, list[Any]] = field(default_factory=dict)
 
     def add(self, part: str, *values: Any) -> None:
         """Add one row to a part."""
-        rows = self.rows.get(part)
+        rows = self.flat.get(part)
         if rows is None:
-            self.rows[part] = [values]
+            self.flat[part] = list(values)
         else:
-            rows.append(values)
+            rows.extend(values)
 
-    def statement(self) -> tuple[str, list[Sequence[Any]]]:
+    def statement(self) -> tuple[str, list[Any]]:
         """Give the SQL of all parts that have rows, and its arguments."""
-        present = tuple(part for part in PARTS if part in self.rows)
-        arguments: list[Sequence[Any]] = []
+        present = tuple(part for part in PARTS if part in self.flat)
+        arguments: list[Any] = []
         for part in present:
-            arguments.extend(zip(*self.rows[part], strict=True))
+            types, _ = PARTS[part]
+            width = len(types)
+            for number, kind in enumerate(types):
+                column = self.flat[part][number::width]
+                arguments.append(column if kind in _BY_DRIVER else _literal(column))
         return _sql(present), arguments
+
+
+def _literal(column: list[Any]) -> str:
+    """Write numbers as the text of an array: the driver takes several times as long."""
+    return "{" + ",".join(["NULL" if one is None else str(one) for one in column]) + "}"
 
 
 @lru_cache(maxsize=256)
@@ -147,7 +163,10 @@ def _sql(present: tuple[str, ...]) -> str:
     ctes = []
     for part in present:
         types, sql = PARTS[part]
-        places = [f"${number + n}::{kind}" for n, kind in enumerate(types, 1)]
+        places = [
+            f"${number + n}::{kind}" if kind in _BY_DRIVER else f"${number + n}::text::{kind}"
+            for n, kind in enumerate(types, 1)
+        ]
         number += len(types)
         ctes.append(f"{part}_ AS ({sql.format(*places)})")
     return "WITH " + ",\n".join(ctes) + "\nSELECT 1"

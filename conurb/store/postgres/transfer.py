@@ -241,7 +241,7 @@ class _Restorer:
             self._arrays.add("term", tid, iri)
         for sid, tids in typesets:
             self._arrays.add("typeset", sid, array_literal(tids))
-        if self._arrays.rows:
+        if self._arrays.flat:
             sql, arguments = self._arrays.statement()
             await self._connection.execute(sql, *arguments)
         self._arrays = Arrays()

@@ -260,7 +260,7 @@ class Group:
             for operation in request.operations:
                 outcome = self._ledger.decide(operation)
                 if isinstance(outcome, ConurbError) and request.atomic:
-                    result = self._fail(index, result, outcome)
+                    result = self._fail(index, request, outcome)
                     break
                 result.outcomes.append(outcome)
             self._note_position(request, result)
@@ -282,7 +282,7 @@ class Group:
                     history = await self._history(operation.entity_id, operation.history_of)
                 outcome: Outcome = self._ledger.decide(operation, history)
                 if isinstance(outcome, ConurbError) and request.atomic:
-                    result = self._fail(index, result, outcome)
+                    result = self._fail(index, request, outcome)
                     break
                 result.outcomes.append(outcome)
             if result.error is None:
@@ -291,9 +291,9 @@ class Group:
             results.append(result)
         return results
 
-    def _fail(self, index: int, result: Result, error: BaseException) -> Result:
-        """Fail an atomic request: at once when nothing of it was decided, else start again."""
-        if result.outcomes:
+    def _fail(self, index: int, request: Request, error: BaseException) -> Result:
+        """Fail an atomic request: at once when nothing was decided for it, else start again."""
+        if any(self._ledger.touched(operation.entity_id) for operation in request.operations):
             raise _StartAgainError(index, error)
         return Result(error=error)
 
