@@ -300,7 +300,7 @@ class _Entry:
         if change.after is None and change.before is not None and not change.erase:
             for attribute, instance in change.before.iter_instances():
                 self._remove(attribute, instance.get("datasetId"), instance["type"])
-            self._insert(HEAD, None, self._stamp, None)
+            self._remove(HEAD, None, None)
         else:
             self._enter_instances()
         self._enter_head()
