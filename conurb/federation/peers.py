@@ -119,7 +119,7 @@ def peer_of(registration: Registration, open_node: Open) -> Peer:
         node = await open_node(registration.tenant)
         return Reads(node.consume, node.temporal, node.store)
 
-    return LocalPeer(registration.alias, opened, registration.timeout_s or TIMEOUT_S)
+    return LocalPeer(registration.name, opened, registration.timeout_s or TIMEOUT_S)
 
 
 async def ask(

@@ -51,5 +51,5 @@ class Reach:
             try:
                 peers.append(peer_of(registration, self._open_node))
             except UnavailableError as error:
-                absences.append(Absence(registration.alias, error.detail))
+                absences.append(Absence(registration.name, error.detail))
         return peers, absences

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from conurb.federation.registrations import EntityInfo, Information, Registration
 from conurb.model.query.automaton import search
 from conurb.model.query.tree import Query, Selector, TypeIs, TypeSelection
+from conurb.model.registration import EntityInfo, Information, Registration
 
 
 def routes(
@@ -48,7 +48,7 @@ def _meets(info: EntityInfo, selector: Selector) -> bool:
     Two patterns may always have an id in common. An entity may have more types than those that a
     registration names, so every type that a selection mentions leads there.
     """
-    if selector.types is not None and info.type not in set(_mentioned(selector.types)):
+    if selector.types is not None and not set(info.types) & set(_mentioned(selector.types)):
         return False
     if info.id is not None:
         if selector.ids and info.id not in selector.ids:

@@ -242,7 +242,7 @@ async def test_a_registration_elsewhere_is_named_as_missing(region: Region) -> N
 
 
 async def test_only_nodes_that_may_hold_it_are_asked(region: Region) -> None:
-    await region.register("anqing", information=(Information((EntityInfo(BUS),)),))
+    await region.register("anqing", information=(Information((EntityInfo((BUS,)),)),))
     answer = await region.query(Query(selectors=(Selector(types=TypeIs(CITY)),)))
     assert "anqing" not in answer.completeness.asked
     assert ids(answer) == ["huzhou", "wuxi", "wuxi-east"]
