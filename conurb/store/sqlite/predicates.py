@@ -91,7 +91,9 @@ class Predicates:
         if term is None:
             return "0"
         marker = self.parameters.add(IRREGULAR)
-        return f"({alias}.type = {term} OR ({alias}.type IN (0, {marker}) AND {several}))"
+        # The sign keeps the index on types out: whatever else the query says is narrower.
+        kind = f"+{alias}.type"
+        return f"({kind} = {term} OR ({kind} IN (0, {marker}) AND {several}))"
 
     def scope(self, source: Source, condition: ScopeCondition) -> str:
         """Compile a scope query."""

@@ -124,7 +124,7 @@ class Current:
         """Give the predicate that the entity is there."""
         now = self.reach.parameters.add(self.reach.now_us)
         expires = f"({self.alias}.expires IS NULL OR {self.alias}.expires > {now})"
-        return f"{self.alias}.type IS NOT NULL AND {expires}"
+        return f"+{self.alias}.type IS NOT NULL AND {expires}"
 
     def value(self, attribute: str) -> str | None:
         """Give the attribute's regular value; exactly as the expression indexes have it."""
