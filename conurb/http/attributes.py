@@ -12,8 +12,8 @@ from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.outcomes import update_result
 from conurb.http.routing import Reply, Route
 from conurb.model.names import check_uri
+from conurb.model.operations.entity import Report
 from conurb.model.parse import parse_attribute, parse_fragment
-from conurb.node.outcomes import AppendResult
 
 ALL: Final = ONE + "/attrs"
 ATTRIBUTE: Final = ALL + "/{attrId}"
@@ -50,7 +50,7 @@ async def update(exchange: Exchange) -> Answer:
     return _updated(result)
 
 
-def _updated(result: AppendResult) -> Answer:
+def _updated(result: Report) -> Answer:
     if result.not_updated:
         return give_json(update_result(result), status=207)
     return no_content()

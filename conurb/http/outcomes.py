@@ -9,12 +9,13 @@ from typing import Any
 
 from conurb.errors import ConurbError
 from conurb.http.problems import problem_document
-from conurb.node.outcomes import AppendResult, BatchResult
+from conurb.model.operations.entity import Report
+from conurb.node.outcomes import BatchResult
 
 EntityFailure = tuple[str, ConurbError]
 
 
-def update_result(result: AppendResult) -> dict[str, Any]:
+def update_result(result: Report) -> dict[str, Any]:
     """Write an UpdateResult (clause 5.2.18)."""
     return {
         "updated": result.updated,

@@ -1,19 +1,10 @@
-"""What the writes of a node tell their caller."""
+"""What a batch of writes to a node tells its caller."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from conurb.errors import ConurbError
-
-
-@dataclass(slots=True)
-class AppendResult:
-    """Which attributes (IRIs) were written, and which were not, with the reason (UpdateResult,
-    clause 5.2.18)."""
-
-    updated: list[str] = field(default_factory=list)
-    not_updated: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)

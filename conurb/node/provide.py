@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from conurb.access.caller import Caller
 from conurb.errors import BadRequestDataError, ConflictError, ConurbError, TooLargeError
@@ -34,7 +34,7 @@ from conurb.model.operations.entity import (
 from conurb.model.query.tree import Query, TypeSelection, link_depth
 from conurb.node.bounds import Bounds
 from conurb.node.guard import guard
-from conurb.node.outcomes import AppendResult, BatchResult
+from conurb.node.outcomes import BatchResult
 from conurb.node.selecting import select_ids
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ class Provision:
         fragment: Fragment,
         *,
         types: TypeSelection | None = None,
-    ) -> AppendResult:
+    ) -> Report:
         """Replace or append a fragment's attributes; nulls delete (clause 5.6.2)."""
         change = await self._apply(caller, UpdateAttributes(entity_id, fragment), types)
-        return _append_result(change)
+        return _report(change)
 
     async def append(
         self,
@@ -117,10 +117,10 @@ class Provision:
         *,
         types: TypeSelection | None = None,
         overwrite: bool = True,
-    ) -> AppendResult:
+    ) -> Report:
         """Append a fragment's attributes; those that exist only with `overwrite` (clause 5.6.3)."""
         operation = AppendAttributes(entity_id, fragment, overwrite=overwrite)
-        return _append_result(await self._apply(caller, operation, types))
+        return _report(await self._apply(caller, operation, types))
 
     async def delete(
         self, caller: Caller, entity_id: str, *, types: TypeSelection | None = None
@@ -318,6 +318,6 @@ class Provision:
         return BatchResult(list(success), list(created), errors)
 
 
-def _append_result(change: Change) -> AppendResult:
-    result: Any = change.result
-    return AppendResult(list(result.updated), list(result.not_updated))
+def _report(change: Change) -> Report:
+    report: Report = change.result
+    return report
