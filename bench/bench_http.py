@@ -1,8 +1,8 @@
 """What HTTP costs: a node against the bare engine and against bare Starlette, in the same run.
 
 (a) batch upsert of 600-byte entities with a point and four properties, 1,000 a request, over four
-    connections, against SQLite given the same final rows, computed beforehand, in the same transactions, with
-    the same tables, indexes and durability;
+    connections, against SQLite given the same final rows, computed beforehand, in the same
+    transactions, with the same tables, indexes and durability;
 (b) single create and single attribute update, durable, 64 connections, and (c) retrieve by id,
     against a Starlette route on the same server that reads and answers as many bytes and does
     nothing else.
@@ -270,8 +270,15 @@ def load(port: int, request: str) -> float:
         script.write(LUA.replace("BODY", request))
         script.flush()
         said = subprocess.run(
-            ["wrk", f"-c{CONNECTIONS}", "-t1", f"-d{SECONDS}s", "-s", script.name]
-            + [f"http://127.0.0.1:{port}"],
+            [
+                "wrk",
+                f"-c{CONNECTIONS}",
+                "-t1",
+                f"-d{SECONDS}s",
+                "-s",
+                script.name,
+                f"http://127.0.0.1:{port}",
+            ],
             capture_output=True,
             text=True,
             check=True,
@@ -288,7 +295,7 @@ def bench_singles() -> dict[str, tuple[float, float]]:
         "attribute update": update_load,
         "retrieve": retrieve_load,
     }
-    best = {name: (0.0, 0.0) for name in loads}
+    best = dict.fromkeys(loads, (0.0, 0.0))
     with tempfile.TemporaryDirectory(dir=".") as name:
         port, bare_port = free_port(), free_port()
         with running(node(Path(name), port), port), running(bare(bare_port), bare_port):

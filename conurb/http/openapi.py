@@ -8,7 +8,6 @@ resources, in its `SCHEMAS`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cache
 from importlib import import_module
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from conurb.http.schemas import SCHEMAS
 
 TITLES: Final = {problem.status: problem.title for problem in PROBLEMS.values()}
 PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
-    "entityId": {"type": "string", "format": "uri"},
+    "entityId": {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9+.-]*:[^/<>{}|^`\\\\ ]+$"},
     "contextId": {"type": "string", "minLength": 1},
 }
 BODY_ERRORS: Final = (411, 413, 415)
@@ -52,12 +51,10 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
 
 async def description(exchange: Exchange) -> Answer:
     """Give the OpenAPI description of this process."""
-    return Answer(200, _encoded(exchange.scope["app"].state.routes), [JSON_HEADER])
-
-
-@cache
-def _encoded(routes: tuple[Route, ...]) -> bytes:
-    return orjson.dumps(document_of(routes))
+    state = exchange.scope["app"].state
+    if not hasattr(state, "openapi"):
+        state.openapi = orjson.dumps(document_of(state.routes))
+    return Answer(200, state.openapi, [JSON_HEADER])
 
 
 def document_of(routes: Iterable[Route]) -> dict[str, Any]:
