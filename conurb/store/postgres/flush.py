@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from conurb.errors import InvariantError
+from conurb.errors import BadRequestDataError, InvariantError
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import BEGINNING
@@ -294,7 +294,7 @@ def _json(value: Any, entity_id: str) -> str:
     try:
         text = orjson.dumps(value).decode()
     except orjson.JSONEncodeError as error:
-        raise InvariantError(f"{entity_id}: not JSON: {error}") from error
+        raise BadRequestDataError(f"{entity_id}: can't be stored as JSON: {error}") from error
     if "\\u0000" in text:
         check_storable(text, entity_id)
     return text

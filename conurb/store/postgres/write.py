@@ -207,6 +207,7 @@ class Group:
         self._ledger = Ledger(stamps)
         self._known: dict[str, Known] = {}
         self._transaction: Any = None
+        self._flushes = 0
         self._positions: dict[str, int] = {}
         self.seq = writer.seq
         self.eid = writer.eid
@@ -256,11 +257,11 @@ class Group:
             if index in failed:
                 results.append(Result(error=failed[index]))
                 continue
-            result = Result()
+            result, flushes = Result(), self._flushes
             for operation in request.operations:
                 outcome = self._ledger.decide(operation)
                 if isinstance(outcome, ConurbError) and request.atomic:
-                    result = self._fail(index, request, outcome)
+                    result = self._fail(index, request, flushes, outcome)
                     break
                 result.outcomes.append(outcome)
             self._note_position(request, result)
@@ -275,14 +276,14 @@ class Group:
             if index in failed:
                 results.append(Result(error=failed[index]))
                 continue
-            result = Result()
+            result, flushes = Result(), self._flushes
             for operation in request.operations:
                 history: Sequence[HistoryInstance] = ()
                 if operation.history_of:
                     history = await self._history(operation.entity_id, operation.history_of)
                 outcome: Outcome = self._ledger.decide(operation, history)
                 if isinstance(outcome, ConurbError) and request.atomic:
-                    result = self._fail(index, request, outcome)
+                    result = self._fail(index, request, flushes, outcome)
                     break
                 result.outcomes.append(outcome)
             if result.error is None:
@@ -291,9 +292,13 @@ class Group:
             results.append(result)
         return results
 
-    def _fail(self, index: int, request: Request, error: BaseException) -> Result:
-        """Fail an atomic request: at once when nothing was decided for it, else start again."""
-        if any(self._ledger.touched(operation.entity_id) for operation in request.operations):
+    def _fail(self, index: int, request: Request, flushes: int, error: BaseException) -> Result:
+        """Fail an atomic request: at once when nothing was decided for it, else start again.
+
+        `flushes` is how many there had been when it began.
+        """
+        touched = any(self._ledger.touched(one.entity_id) for one in request.operations)
+        if touched or self._flushes != flushes:
             raise _StartAgainError(index, error)
         return Result(error=error)
 
@@ -375,6 +380,7 @@ class Group:
             before, statement = flush.statements(rows, self._positions)
         if statement is None:
             return
+        self._flushes += 1
         if before:
             await self._begin()
             for sql, arguments in before:

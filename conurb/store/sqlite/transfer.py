@@ -51,11 +51,12 @@ def export_rows(connection: apsw.Connection, terms: Terms) -> Iterator[dict[str,
 
 def _export_history(connection: apsw.Connection, terms: Terms) -> Iterator[dict[str, Any]]:
     rows = connection.execute(
-        "SELECT e.id, h.attr, h.dataset, h.at, h.recorded, h.superseded, h.number, h.body "
+        "SELECT e.id, h.attr, h.dataset, h.at, h.recorded, h.superseded, h.number, h.body, "
+        "CASE WHEN h.body IS NULL THEN h.val END "
         "FROM entity e CROSS JOIN history h ON h.eid = e.eid "
         "ORDER BY e.id, h.attr, h.dataset, h.at, h.recorded"
     )
-    for entity_id, attr, dataset, at, recorded, superseded, number, body in rows:
+    for entity_id, attr, dataset, at, recorded, superseded, number, body, kind in rows:
         yield {
             "row": "history",
             "id": entity_id,
@@ -65,6 +66,7 @@ def _export_history(connection: apsw.Connection, terms: Terms) -> Iterator[dict[
             "recorded": recorded,
             "superseded": superseded,
             "number": number,
+            "kind": kind,
             "instance": None if body is None else orjson.loads(body),
         }
 
@@ -174,6 +176,7 @@ def _history_row(row: Mapping[str, Any]) -> Row:
         row["number"],
         row["instance"],
         superseded_us=row["superseded"],
+        kind=row.get("kind"),
     )
 
 
