@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -29,8 +28,9 @@ from conurb.node.join import Join, inline, walk
 from conurb.node.message import Message, Outcome
 from conurb.node.notification import Told, carried_context, context_in_body, tell, view_of
 from conurb.node.notification import write_notification as write
-from conurb.node.notify import merged, touches
+from conurb.node.notify import touches
 from conurb.node.office import Charge, Office, Standing
+from conurb.node.waiting import Gathering, Line, Waiting
 
 if TYPE_CHECKING:
     from conurb.model.entity import Entity
@@ -53,7 +53,7 @@ class Courier:
         self.behind_is_stored = False
         self._office = office
         self._view: View = view_of(charge.subscription)
-        self._queue: deque[Record] = deque()
+        self._waiting: Waiting = self._make_waiting()
         self._cursor = standing.seq
         self._pause_s = 0.0
         self._retry_us = 0
@@ -70,18 +70,18 @@ class Courier:
 
     def offer(self, record: Record) -> None:
         """Take a record that concerns the subscription; fall behind when the queue is full."""
-        if len(self._queue) >= self._office.policy.queue_max:
-            self._cursor = self._queue[-1].seq
+        if self._waiting.push(record):
+            self._cursor = record.seq
+            self.start()
+        else:
             self.standing.behind = True
             self._office.changed(self)
-            return
-        self._queue.append(record)
-        self.start()
 
     def done(self, head: int) -> int:
         """Give how far everything is delivered, the node's reader having come to `head`."""
-        if self._queue:
-            return self._queue[0].seq - 1
+        first = self._waiting.first
+        if first is not None:
+            return first[0] - 1
         return self._cursor if self.standing.behind else max(head, self._cursor)
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +91,7 @@ class Courier:
         if self._task is not None or self._closed or not self._is_active():
             return
         periodic = self.charge.subscription.interval_us is not None
-        if periodic or self._queue or self.standing.behind:
+        if periodic or self._waiting or self.standing.behind:
             work = self._beat() if periodic else self._work()
             self._task = asyncio.create_task(work, name=f"courier {self.charge.id}")
 
@@ -106,16 +106,31 @@ class Courier:
     async def recharge(self, charge: Charge, *, seq: int) -> None:
         """Go on with a changed subscription; after a pause, from record `seq` on."""
         await self._halt()
-        was_active = self._is_active()
+        was_active, was_throttled = self._is_active(), self._is_throttled()
         self.charge = charge
         self._view = view_of(charge.subscription)
         self._retry_us, self._pause_s = 0, 0.0
         if not (was_active and self._is_active()):
-            self._queue.clear()
+            self._waiting.clear()
             self._cursor = seq
             self.standing.behind = False
+        elif self._waiting.first is not None and self._is_throttled() != was_throttled:
+            # What was put together can't be taken apart: it is read again.
+            self._cursor = self._waiting.first[0] - 1
+            self.standing.behind = True
+        if self._is_throttled() != was_throttled:
+            self._waiting = self._make_waiting()
         self._office.changed(self)
         self.start()
+
+    def _make_waiting(self) -> Waiting:
+        policy = self._office.policy
+        if self._is_throttled():
+            return Gathering(room=policy.gathered_max)
+        return Line(room=policy.queue_max, portion=policy.group_max)
+
+    def _is_throttled(self) -> bool:
+        return self.charge.subscription.throttling_us > 0
 
     def _is_active(self) -> bool:
         return self.charge.subscription.status(self._office.clock()) == "active"
@@ -129,31 +144,35 @@ class Courier:
     # ── work ──────────────────────────────────────────────────────────────────────────────────
 
     async def _work(self) -> None:
-        while (self._queue or self.standing.behind) and not self._closed:
+        while (self._waiting or self.standing.behind) and not self._closed:
             try:
-                if not self._queue:
-                    await self._catch_up()
-                else:
+                # A throttled subscription is told everything at once, so it is all read before.
+                while self.standing.behind and (self._is_throttled() or not self._waiting):
+                    if not await self._catch_up():
+                        break
+                if self._waiting:
                     await self._deliver()
             except Exception as error:  # a courier that dies would be silent for ever
                 _log.exception("notifications of %s: %s", self.charge.id, error)
                 self._failed(repr(error))
-                if self._queue and self._gives_up():
-                    self._queue.popleft()
+                if self._waiting and self._gives_up():
+                    self._waiting.settle()
                 await self._until_retry()
         self._task = None
 
-    async def _catch_up(self) -> None:
-        """Read a page of the journal by oneself; with the last one, the courier isn't behind."""
+    async def _catch_up(self) -> bool:
+        """Read a page of the journal by oneself; whether there is room for more.
+
+        With the last page, the courier isn't behind any more.
+        """
         office = self._office
         async with office.catching_up:
             head = office.reading()
             records = await office.store.journal(after=self._cursor, limit=office.policy.page)
             for record in records:
-                if len(self._queue) >= office.policy.queue_max:
-                    break
-                if await office.concerns(self.charge.subscription, record, touches(record)):
-                    self._queue.append(record)
+                concerned = await office.concerns(self.charge.subscription, record, touches(record))
+                if concerned and not self._waiting.push(record):
+                    return False
                 self._cursor = record.seq
         if not records:  # what was between was pruned
             self._cursor = max(self._cursor, head)
@@ -161,38 +180,16 @@ class Courier:
         if self._cursor >= office.reading():
             self.standing.behind = False
         office.changed(self)
+        return True
 
     async def _deliver(self) -> None:
-        """Bring what waits first; take it from the queue when it is done with."""
+        """Bring what waits first; be done with it when it is taken or given up."""
         await self._until(self._throttled_us())
-        count, records = self._next()
-        told = [tell(self.charge.subscription, record) for record in records]
+        told = [tell(self.charge.subscription, record) for record in self._waiting.take()]
         while not (await self._attempt(told) or self._gives_up()):
             await self._until_retry()
-        for _ in range(count):
-            record = self._queue.popleft()
-            if not self.standing.behind:
-                self._cursor = max(self._cursor, record.seq)
+        self._waiting.settle()
         self._office.changed(self)
-
-    def _next(self) -> tuple[int, list[Record]]:
-        """Choose what goes into one notification: how many of the queue, and what is told.
-
-        Throttled, everything that waits, each entity once. Else records in a row about different
-        entities, so that nothing is told twice and nothing left out.
-        """
-        if self.charge.subscription.throttling_us:
-            together: dict[str, Record] = {}
-            for record in self._queue:
-                first = together.get(record.entity_id)
-                together[record.entity_id] = merged(first, record) if first else record
-            return len(self._queue), list(together.values())
-        records: dict[str, Record] = {}
-        for record in self._queue:
-            if record.entity_id in records or len(records) >= self._office.policy.group_max:
-                break
-            records[record.entity_id] = record
-        return len(records), list(records.values())
 
     async def _attempt(self, told: list[Told]) -> bool:
         """Send once; whether that is the end of it."""
@@ -219,7 +216,8 @@ class Courier:
 
     def _gives_up(self) -> bool:
         """Whether what waits longest has waited too long."""
-        age_us = self._office.clock() - self._queue[0].at_us
+        _, since_us = self._waiting.first or (0, self._office.clock())
+        age_us = self._office.clock() - since_us - self.charge.subscription.throttling_us
         if age_us <= self._office.policy.kept_s * US_PER_S:
             return False
         uri = self.charge.subscription.notification.endpoint.uri

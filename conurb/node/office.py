@@ -33,7 +33,8 @@ class Policy:
 
     After a failure the pause is `pause_s`, then twice that, up to `pause_s_max`, each shortened at
     random by up to half. `queue_max` records wait in memory; `group_max` entities that changed in
-    a row go into one notification when they wait anyway. `page` records are read at once.
+    a row go into one notification when they wait anyway. While throttled, `gathered_max` entities
+    wait. `page` records are read at once.
     """
 
     pause_s: float = 1.0
@@ -41,6 +42,7 @@ class Policy:
     kept_s: float = 86_400.0
     queue_max: int = 256
     group_max: int = 100
+    gathered_max: int = 10_000
     page: int = 500
 
 

@@ -252,6 +252,48 @@ async def test_throttled_changes_are_told_together_afterwards(
     await receiver.silence(0.9)
 
 
+async def test_a_storm_of_changes_becomes_one_notification_when_throttled(
+    place: str, receiver: Receiver
+) -> None:
+    policy = Policy(queue_max=4, gathered_max=10, page=7)
+    async with opened(place, policy) as city:
+        await city.subscribe(receiver.url, throttling=1.5)
+        await city.put("urn:e:1", a=0)
+        await receiver.wait(1)
+        for value in range(40):
+            await city.patch("urn:e:1", a=value + 1)
+        await city.put("urn:e:2", a=0)
+        second = (await receiver.wait(2))[1]
+        assert [(one["id"], one["a"]) for one in second.document["data"]] == [
+            ("urn:e:1", 40),
+            ("urn:e:2", 0),
+        ]
+
+
+async def test_a_throttled_backlog_of_many_entities_comes_in_portions(
+    place: str, receiver: Receiver
+) -> None:
+    policy = Policy(gathered_max=10, page=4)
+    async with opened(place, policy) as city:
+        await city.subscribe(receiver.url, throttling=0.2)
+        for number in range(35):
+            await city.put(f"urn:e:{number}", a=1)
+        arrived = await told(receiver, 35)
+        assert sorted(arrived) == sorted(f"urn:e:{number}" for number in range(35))
+        assert all(len(ids(post)) <= 10 for post in receiver.posts)
+
+
+async def test_throttling_that_comes_and_goes_loses_nothing(city: City, receiver: Receiver) -> None:
+    await city.subscribe(receiver.url, throttling=3600)
+    await city.put("urn:e:0", a=0)
+    await receiver.wait(1)
+    for number in range(1, 5):
+        await city.put(f"urn:e:{number}", a=0)
+        await city.patch(f"urn:e:{number}", a=1)
+    await city.update({"throttling": None})
+    assert set(await told(receiver, 5)) == {f"urn:e:{number}" for number in range(5)}
+
+
 async def test_changes_that_wait_go_together_but_none_of_one_entity_is_left_out(
     city: City, receiver: Receiver
 ) -> None:
@@ -280,7 +322,7 @@ async def test_a_backlog_waits_in_the_journal_not_in_memory(place: str, receiver
         for number in range(60):
             await city.put(f"urn:e:{number}", a=1)
         await until(lambda: courier.standing.behind)
-        assert len(courier._queue) <= 4
+        assert len(courier._waiting) <= 4
         receiver.posts.clear()
         receiver.answer = lambda post: 200
         assert await told(receiver, 60) == [f"urn:e:{number}" for number in range(60)]
