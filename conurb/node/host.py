@@ -120,9 +120,8 @@ class Host:
             )
         if not create:
             raise NonexistentTenantError(f"tenant {tenant!r} doesn't exist here")
-        async with self._lock:
-            found = self._nodes.get(tenant)
-            return found if found is not None else await self._create(tenant)
+        # Whoever asks may go away (a time limit, a closed connection); a node half made would stay.
+        return await asyncio.shield(self._made(tenant))
 
     async def snapshot(self, caller: Caller, tenant: str | None, snapshot_id: str) -> Node:
         """Give the node that a snapshot of a tenant is; raise NotFoundError when there is none."""
@@ -136,6 +135,11 @@ class Host:
     def list_tenants(self) -> list[str]:
         """List the tenants that exist, without the default one."""
         return sorted(self._tenants)
+
+    async def _made(self, tenant: str) -> Node:
+        async with self._lock:
+            found = self._nodes.get(tenant)
+            return found if found is not None else await self._create(tenant)
 
     async def _create(self, tenant: str) -> Node:
         if len(self._tenants) >= self.bounds.tenants_max:

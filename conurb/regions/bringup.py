@@ -96,13 +96,12 @@ def registration_of(region: str, city: str) -> Registration:
 
 
 async def _all(works: Sequence[Coroutine[Any, Any, bool]]) -> list[bool]:
-    """Do all works at once; raise the first error, having stopped the others."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(work) for work in works]
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
-    return [task.result() for task in tasks]
+    """Do all works at once and to the end; then raise the first error, if there was any."""
+    results = await asyncio.gather(*works, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if isinstance(result, bool)]
 
 
 async def _state(node: Node, operation: Operation) -> bool:

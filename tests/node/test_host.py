@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,17 @@ async def test_a_tenant_is_created_by_a_write_and_unknown_to_a_read(host: Host) 
         await host.node("wuxi")
     wuxi = await host.node("wuxi", create=True)
     assert await host.node("wuxi") is wuxi
+    assert host.list_tenants() == ["wuxi"]
+
+
+async def test_a_tenant_whose_maker_went_away_is_made_all_the_same(host: Host) -> None:
+    asking = asyncio.create_task(host.node("wuxi", create=True))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    wuxi = await host.node("wuxi", create=True)
+    await wuxi.provide.create(LOCAL, BUS)
     assert host.list_tenants() == ["wuxi"]
 
 
