@@ -333,7 +333,8 @@ def _latest_scope(scopes: Sequence[TimedScope], held: tuple[str, ...]) -> tuple[
     """Give the scope that holds last, `held` when none is given; one without a time holds now."""
     if not scopes:
         return held
-    return max(scopes, key=lambda one: _FOREVER if one.at_us is None else one.at_us).scope
+    # Of two with one time the later stated is in force, as in history: so not `max`.
+    return sorted(scopes, key=lambda one: _FOREVER if one.at_us is None else one.at_us)[-1].scope
 
 
 def _row(
