@@ -1,4 +1,4 @@
-"""Entities, fragments and queries made by hypothesis: read or refused, never a 5xx, never half done.
+"""Entities, fragments and queries made by hypothesis: read or refused, never a 5xx or half done.
 
 What is stored is given back as it was stored, whatever it was.
 """
@@ -27,11 +27,11 @@ JSON = {"Content-Type": "application/json"}
 names = st.sampled_from(
     ["name", "p", "location", "观测", "type", "id", "scope", "a-b", "@x", "", "x:y"]
 )
+members = "value object type languageMap vocab json valueList objectList observedAt unitCode"
+others = "datasetId expiresAt @type @value @id coordinates Property Relationship GeoProperty Point"
+kinds = "LanguageProperty VocabProperty JsonProperty ListProperty ListRelationship urn:x:1"
 words = st.sampled_from(
-    ["value", "object", "type", "languageMap", "vocab", "json", "valueList", "objectList"]
-    + ["observedAt", "unitCode", "datasetId", "expiresAt", "@type", "@value", "@id", "coordinates"]
-    + ["Property", "Relationship", "GeoProperty", "LanguageProperty", "VocabProperty", "Point"]
-    + ["JsonProperty", "ListProperty", "ListRelationship", "2026-01-31T08:00:00Z", NULL, "urn:x:1"]
+    [*members.split(), *others.split(), *kinds.split(), "2026-01-31T08:00:00Z", NULL]
 )
 scalars = (
     st.none()
