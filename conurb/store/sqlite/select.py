@@ -33,6 +33,7 @@ from conurb.store.sqlite.order import order_terms
 from conurb.store.sqlite.predicates import Predicates, conjunction
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of, texts
 from conurb.store.sqlite.sources import AsOf, Current, Parameters, Reach, Source
+from conurb.store.sqlite.values import IRREGULAR
 
 ARMS_MAX: Final = 12
 """More arms than this are one arm with a general predicate."""
@@ -176,11 +177,10 @@ class _CurrentSelect(_Select):
         if selector is not None and selector.id_pattern is not None:
             pattern = self.parameters.add(selector.id_pattern)
             common = conjunction([common, f"conurb_matches({pattern}, e.id)"])
-        values = self._value_arms(driver)
         return [
             ("entity e", conjunction([type_arm, value_arm, common]))
             for type_arm in types
-            for value_arm in values
+            for value_arm in self._value_arms(driver, type_arm)
         ]
 
     def _driver(self) -> tuple[Compare | None, Condition | None]:
@@ -209,16 +209,21 @@ class _CurrentSelect(_Select):
         largest = self.reach.connection.execute("SELECT max(eid) FROM entity").get
         return (largest or 0) >= INDEX_FROM_ENTITIES
 
-    def _value_arms(self, driver: Compare | None) -> list[str]:
+    def _value_arms(self, driver: Compare | None, type_arm: str) -> list[str]:
+        """Give the regular form, and the general one only when the index has what needs it."""
         if driver is None:
             return ["1"]
         step = driver.path.steps[0]
         value = self.source.value(step) if isinstance(step, str) else None
         assert value is not None  # noqa: S101 - an attribute of current state has a value
-        return [
-            self.predicates.regular(value, driver),
-            self.predicates.irregular(self.source, value, driver),
-        ]
+        arms = [self.predicates.regular(value, driver)]
+        marker = self.parameters.add(IRREGULAR)
+        irregular = self.execute(
+            f"SELECT 1 FROM entity e WHERE {type_arm} AND {value} = {marker} LIMIT 1"
+        ).get
+        if irregular is not None:
+            arms.append(self.predicates.irregular(self.source, value, driver))
+        return arms
 
     def _type_arms(self, selection: TypeSelection | None, *, driven: bool) -> list[str]:
         """Give predicates on `type`; when an index on a value leads, every type is named."""
