@@ -80,7 +80,7 @@ class Host:
     async def open(self) -> None:
         """Open the default tenant and every other, so that their subscriptions run.
 
-        Raises UnavailableError when a store doesn't open.
+        Raises UnavailableError when a store doesn't open; then everything is closed again.
         """
         default = await self._open(None)
         await self.contexts.attach(default.store)
@@ -91,9 +91,13 @@ class Host:
             async with gate:
                 await self._open(tenant)
 
-        async with asyncio.TaskGroup() as group:
-            for tenant in sorted(self._tenants):
-                group.create_task(open_one(tenant))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for tenant in sorted(self._tenants):
+                    group.create_task(open_one(tenant))
+        except BaseExceptionGroup as failures:
+            await self.close()
+            raise failures.exceptions[0] from failures
 
     async def close(self) -> None:
         """Close every node."""
@@ -186,6 +190,9 @@ class SnapshotRooms:
 
     async def open(self, place: str) -> Node:
         """Give the open node of a place, made when it isn't there."""
+        return await asyncio.shield(self._opened(place))
+
+    async def _opened(self, place: str) -> Node:
         async with self._lock:
             node = self._nodes.get(place)
             if node is None:

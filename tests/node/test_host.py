@@ -83,3 +83,23 @@ async def test_the_tenants_of_a_process_are_bounded(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="at most"):
         await host.node("two", create=True)
     await host.close()
+
+
+async def test_a_host_whose_tenant_does_not_open_says_so_and_is_closed(tmp_path: Path) -> None:
+    first = make(tmp_path)
+    await first.open()
+    await first.node("wuxi", create=True)
+    await first.close()
+    for file in files_of_tenants(tmp_path):
+        file.write_bytes(b"no database" * 1000)
+    second = make(tmp_path)
+    with pytest.raises(UnavailableError, match="wuxi"):
+        await second.open()
+    for file in files_of_tenants(tmp_path):
+        file.unlink()
+    await second.open()
+    await second.close()
+
+
+def files_of_tenants(folder: Path) -> list[Path]:
+    return list(folder.glob("*.tenants/*.db"))
