@@ -316,6 +316,9 @@ class _Entry:
         ledger, rows = self._ledger, self._rows
         rows.erased.append(self._id)
         rows.history = [row for row in rows.history if row.id != self._id]
+        rows.superseded_at = [one for one in rows.superseded_at if one[0][0] != self._id]
+        rows.superseded_after = [one for one in rows.superseded_after if one[0][0] != self._id]
+        rows.superseded_number = [one for one in rows.superseded_number if one[0] != self._id]
         for key in [key for key in ledger._by_key if key[0] == self._id]:
             del ledger._by_key[key]
         ledger._seen = {key for key in ledger._seen if key[0] != self._id}

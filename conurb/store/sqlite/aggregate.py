@@ -1,10 +1,6 @@
 """Aggregates per period, computed by SQLite series by series (clause 4.5.19).
 
-Values are numbers; true and false count as 1 and 0, a list by its size. Texts have a first and a
-last, and a typed date or time is one. Only periods with instances are given, and only methods that
-mean something for the values there. A period is as long as was asked for, also at the window's
-end; one over the whole range ends with the window, or with the last instance. The standard
-deviation is that of the values in the period (of the population).
+What the methods take and where periods begin is said in `conurb.model.query.match`, point 12.
 """
 
 from __future__ import annotations
@@ -31,16 +27,15 @@ _VALUE: Final = (
     "coalesce(h.body -> '$.value', h.body -> '$.object', h.body -> '$.json', h.body -> '$.vocab', "
     "h.body -> '$.languageMap', h.body -> '$.valueList', h.body -> '$.objectList')"
 )
-_LIST: Final = "coalesce(h.body -> '$.value', h.body -> '$.json', h.body -> '$.valueList')"
+_LIST: Final = (
+    "coalesce(h.body -> '$.value', h.body -> '$.json', h.body -> '$.valueList', "
+    "h.body -> '$.vocab')"
+)
 
 _NUMBER: Final = (
-    f"CASE typeof(h.val) WHEN 'text' THEN CASE h.val WHEN '{TRUE}' THEN 1 WHEN '{FALSE}' THEN 0 "
-    f"WHEN '{IRREGULAR}' THEN CASE json_type({_LIST}) WHEN 'array' THEN "
-    f"json_array_length({_LIST}) END END ELSE h.val END"
-)
-_SCALAR: Final = (
-    f"CASE typeof(h.val) WHEN 'text' THEN CASE h.val WHEN '{TRUE}' THEN 1 WHEN '{FALSE}' THEN 0 "
-    "END ELSE h.val END"
+    f"CASE WHEN h.val < '' THEN h.val WHEN h.val = '{TRUE}' THEN 1 WHEN h.val = '{FALSE}' THEN 0 "
+    f"WHEN h.val = '{IRREGULAR}' THEN CASE json_type({_LIST}) WHEN 'array' THEN "
+    f"json_array_length({_LIST}) END END"
 )
 _TEXT: Final = (
     f"CASE WHEN typeof(h.val) <> 'text' THEN NULL WHEN h.val >= '{TEXT_FIRST}' THEN h.val "
@@ -53,8 +48,8 @@ _DISTINCT: Final = f"CASE WHEN h.val = '{IRREGULAR}' THEN {_VALUE} ELSE h.val EN
 
 def _columns(method: AggregationMethod) -> str:
     """Write the SQL of a method; `:shift` is near the values, so that squares lose nothing."""
-    shifted = f"(({_SCALAR}) - :shift)"
-    count = f"count({_SCALAR})"
+    shifted = f"(({_NUMBER}) - :shift)"
+    count = f"count({_NUMBER})"
     variance = f"(sum({shifted} * {shifted}) - sum({shifted}) * sum({shifted}) / {count}) / {count}"
     return {
         "totalCount": "count(*)",
@@ -64,7 +59,7 @@ def _columns(method: AggregationMethod) -> str:
         "min": f"coalesce(min({_NUMBER}), min({_TEXT}))",
         "max": f"coalesce(max({_NUMBER}), max({_TEXT}))",
         "stddev": f"sqrt(max(0.0, {variance}))",
-        "sumsq": f"sum(({_SCALAR}) * ({_SCALAR}))",
+        "sumsq": f"sum(({_NUMBER}) * ({_NUMBER}))",
     }[method]
 
 
@@ -102,10 +97,14 @@ class Aggregator:
     def _fill_attribute(self, evolution: Evolution, group: list[tuple[int, int, int]]) -> None:
         spans = {}
         for one in group:
-            first, last = self._execute(
-                f"SELECT min({self._time}), max({self._time}) FROM history h WHERE {self._where}",
-                one,
-            ).fetchone()
+            first, last = (
+                self._execute(
+                    f"SELECT {self._time} AS t FROM history h WHERE {self._where} "
+                    f"ORDER BY t{direction} LIMIT 1",
+                    one,
+                ).get
+                for direction in ("", " DESC")
+            )
             if first is not None:
                 spans[one] = first, last
         if not spans:

@@ -36,7 +36,17 @@ QUERY_TIME_MAX_S: Final = 60.0
 _PROGRESS_STEPS: Final = 500_000
 """Steps of SQLite's machine between two looks at the clock."""
 
+INLINE_TIME_MAX_S: Final = 0.001
+"""A query that isn't done on the event loop after this goes to a thread, and begins anew."""
+
+_INLINE_STEPS: Final = 2_000
+
 T = TypeVar("T")
+
+
+class InlineOverrunError(Exception):
+    """A query takes longer than the event loop may stand still."""
+
 
 _readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="conurb-read")
 
@@ -60,6 +70,20 @@ class Connections:
         if self._inline is None:
             self._inline = self._open_reader()
         return self._inline
+
+    def read_inline(self, work: Callable[[apsw.Connection], T]) -> T:
+        """Run a query on the event loop; raise InlineOverrunError when it isn't a quick one."""
+        connection = self.inline()
+        deadline = time.perf_counter() + INLINE_TIME_MAX_S
+        connection.set_progress_handler(lambda: time.perf_counter() > deadline, _INLINE_STEPS)
+        connection.execute("BEGIN")
+        try:
+            return work(connection)
+        except apsw.InterruptError as error:
+            raise InlineOverrunError from error
+        finally:
+            connection.execute("COMMIT")
+            connection.set_progress_handler(None)
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run a query in the pool of readers, on one consistent view."""

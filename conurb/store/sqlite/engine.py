@@ -32,10 +32,10 @@ from conurb.store.contract import (
 from conurb.store.group import GroupCommit, Request, Result
 from conurb.store.sqlite import discover, functions, schema, transfer
 from conurb.store.sqlite.check import check
-from conurb.store.sqlite.connections import Connections
+from conurb.store.sqlite.connections import Connections, InlineOverrunError
 from conurb.store.sqlite.evolution import select_evolutions
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
-from conurb.store.sqlite.select import select_page
+from conurb.store.sqlite.select import Selected, select_page
 from conurb.store.sqlite.write import Writer, changes_of, last_seq, last_stamp
 
 TRANSFER_ROWS: Final = 2_000
@@ -43,6 +43,9 @@ TRANSFER_ROWS: Final = 2_000
 
 INDEXES_MAX: Final = 64
 """Attributes indexed on their own accord; each index costs something on every write."""
+
+INLINE_LIMIT_MAX: Final = 100
+"""Pages up to this size are tried on the event loop, which quick queries don't leave."""
 
 _log = logging.getLogger(__name__)
 
@@ -182,16 +185,18 @@ class SqliteStore:
     ) -> Page:
         """Query current state, or the state that held at a time."""
         now = self._clock()
-        selected = await self._connections.read(
-            lambda connection: select_page(
-                connection,
-                self._terms,
-                query,
-                now_us=now,
-                at_us=at_us,
-                known_at_us=known_at_us,
+
+        def work(connection: apsw.Connection) -> Selected:
+            return select_page(
+                connection, self._terms, query, now_us=now, at_us=at_us, known_at_us=known_at_us
             )
-        )
+
+        try:
+            if query.limit > INLINE_LIMIT_MAX:
+                raise InlineOverrunError
+            selected = self._connections.read_inline(work)
+        except InlineOverrunError:
+            selected = await self._connections.read(work)
         for attribute in selected.unindexed:
             self._index_soon(attribute)
         return selected.page
