@@ -89,6 +89,9 @@ class Dispatcher:
 
     def start(self) -> None:
         """Start reading."""
+        waiting = self._cursors()
+        if waiting:
+            self._advance(min(waiting))
         for courier in self._couriers.values():
             courier.start()
         self._tasks = [
@@ -178,12 +181,15 @@ class Dispatcher:
             async with asyncio.timeout(WAIT_S):
                 await self._awake.wait()
         end = await self._store.journal_end()
-        waiting = [
+        self._advance(min((end, *self._cursors())))
+
+    def _cursors(self) -> list[int]:
+        """Give how far those have come that wait for the reader."""
+        return [
             courier.done(0)
             for name, courier in self._couriers.items()
             if name in self._index and not courier.standing.behind
         ]
-        self._advance(min((end, *waiting)))
 
     async def _read(self) -> None:
         records = await self._store.journal(after=self._head, limit=PAGE)
