@@ -1,27 +1,20 @@
 """A query as SQL: selection, order and page, over current state or the state at a time.
 
-Both are a source of entities with the same columns (`conditions.Source`). Current state is the
-table `entity`. The state at a time is put together from history, by one descent of its index per
-series; of the attributes, only those that the query speaks of are, as the page itself is read
-afterwards (`state_rows_sql`).
+Both are a source of entities with the same columns (`sources`). Current state is the table
+`entity`. The state at a time is put together from history, by one descent of its index per series
+that the query speaks of; the page itself is read afterwards (`Past.bodies_sql`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from conurb.model.query.match import has_types
 from conurb.model.query.tree import (
-    Absent,
-    And,
     AttributePath,
-    Compare,
     Condition,
-    Exists,
     GeoCondition,
-    Or,
     OrderBy,
     Query,
     Restriction,
@@ -32,15 +25,13 @@ from conurb.model.query.tree import (
 )
 from conurb.store.postgres.conditions import (
     FALSE,
-    TRUE,
-    Arguments,
     Conditions,
-    Source,
     all_of,
     any_of,
 )
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import ENTITY_COLUMNS, STATE_COLUMNS
+from conurb.store.postgres.sources import Arguments, Current, Past, Source
 
 _RELATION: Final = {
     "within": "ST_Within",
@@ -71,14 +62,15 @@ class Selection:
         self._restriction = restriction
         self._moments = moments
         self._now = self.arguments.add(moments.now_us, "bigint")
+        self._past = past_of(self.arguments, names, moments)
         self._conditions = Conditions(self.arguments, names, self._linked)
 
     # ── the statements ───────────────────────────────────────────────────────────────────────
 
     def page_sql(self, query: Query, limit: int) -> str:
         """Give the statement of a page: at most `limit` entities from `query.offset`."""
-        source, sql = self._source(query)
-        columns = f"e.id, e.eid, {STATE_COLUMNS if self._past else ENTITY_COLUMNS}"
+        source, sql = self._source("e")
+        columns = f"e.id, e.eid, {ENTITY_COLUMNS if self._past is None else STATE_COLUMNS}"
         where = self._where(query, source)
         joins, keys = self._order(query.order, source)
         return (
@@ -88,7 +80,7 @@ class Selection:
 
     def count_sql(self, query: Query) -> str:
         """Give the statement that counts all answers."""
-        source, sql = self._source(query)
+        source, sql = self._source("e")
         return f"SELECT count(*) FROM {sql} WHERE {self._where(query, source)}"
 
     def visible_sql(self) -> str:
@@ -97,33 +89,16 @@ class Selection:
 
     # ── the source ───────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _past(self) -> bool:
-        return self._moments.at_us is not None
+    def _source(self, alias: str) -> tuple[Source, str]:
+        """Give a source of that alias, and its FROM item."""
+        if self._past is None:
+            return Current(self.arguments, self._names, alias), f"entity {alias}"
+        past = replace(self._past, alias=alias)
+        return past, past.item()
 
-    def _source(self, query: Query) -> tuple[Source, str]:
-        if not self._past:
-            return Source("e", flat=True), "entity e"
-        return Source("e", flat=False), self._past_item("e", attributes_of(query))
-
-    def _past_item(self, alias: str, needed: set[str] | None) -> str:
-        """Give the objects as they were, with the attributes needed (None: all)."""
-        at, live = moments_sql(self.arguments, self._moments)
-        if needed is None:
-            document = document_sql(at, live, TRUE)
-        elif needed:
-            tids = self.arguments.add(self._names.find_tids(sorted(needed)), "int[]")
-            document = document_sql(at, live, f"s.attr = ANY ({tids})")
-        else:
-            document = "'{}'::jsonb"
-        return (
-            f"(SELECT o.eid, o.id, head.*, {document} AS doc FROM object o, "
-            f"LATERAL ({head_sql(at, live)}) head) {alias}"
-        )
-
-    def _linked(self, alias: str) -> tuple[str, str]:
-        item = self._past_item(alias, None) if self._past else f"entity {alias}"
-        return item, all_of([self._alive(alias), self.restriction_sql(alias)])
+    def _linked(self, alias: str) -> tuple[Source, str, str]:
+        source, item = self._source(alias)
+        return source, item, all_of([self._alive(alias), self.restriction_sql(alias)])
 
     # ── WHERE ────────────────────────────────────────────────────────────────────────────────
 
@@ -152,10 +127,10 @@ class Selection:
         if query.attributes:
             parts.append(self._has_attributes(query.attributes, source))
         if query.datasets:
+            nodes = source.every()
+            wanted = self.arguments.add(list(query.datasets), "text[]")
             parts.append(
-                f"EXISTS (SELECT FROM jsonb_each({alias}.doc::jsonb) a, "
-                "jsonb_array_elements(a.value) i WHERE coalesce(i ->> 'datasetId', '@none') = "
-                f"ANY ({self.arguments.add(list(query.datasets), 'text[]')}))"
+                nodes.exists(f"coalesce({nodes.node} ->> 'datasetId', '@none') = ANY ({wanted})")
             )
         if query.scope is not None:
             parts.append(self.scope_sql(query.scope, f"{alias}.scope"))
@@ -190,11 +165,11 @@ class Selection:
         return all_of(parts)
 
     def _has_attributes(self, attributes: tuple[str, ...], source: Source) -> str:
-        alias = source.alias
         if not source.flat:
-            return f"{alias}.doc ?| {self.arguments.add(list(attributes), 'text[]')}"
+            found = [nodes for name in attributes if (nodes := source.nodes(name)) is not None]
+            return any_of([nodes.exists() for nodes in found])
         keys = [str(tid) for tid in self._names.find_tids(attributes)]
-        return f"{alias}.flat ?| {self.arguments.add(keys, 'text[]')}" if keys else FALSE
+        return f"{source.alias}.flat ?| {self.arguments.add(keys, 'text[]')}" if keys else FALSE
 
     def scope_sql(self, condition: ScopeCondition, scope: str) -> str:
         """Give the predicate of a scope query on an array of scopes."""
@@ -206,20 +181,21 @@ class Selection:
 
     def geo_sql(self, geo: GeoCondition, source: Source) -> str:
         """Give the predicate of a geoquery."""
-        alias = source.alias
-        name = self.arguments.add(geo.attribute, "text")
         if source.flat:
             tid = self._names.find_tid(geo.attribute)
             if tid is None:
                 return FALSE
-            items = "geometry g"
-            geometry = "g.geom"
-            where = [f"g.eid = {alias}.eid", f"g.attr = {tid}"]
-        else:
-            items = f"jsonb_array_elements({alias}.doc::jsonb -> {name}) g"
-            geometry = "ST_SetSRID(ST_GeomFromGeoJSON(g ->> 'value'), 4326)"
-            where = ["g ->> 'type' = 'GeoProperty'"]
-        return f"EXISTS (SELECT FROM {items} WHERE {all_of([*where, self._stands(geo, geometry)])})"
+            row = f"g.eid = {source.alias}.eid AND g.attr = {tid}"
+            return f"EXISTS (SELECT FROM geometry g WHERE {row} AND {self._stands(geo, 'g.geom')})"
+        nodes = source.nodes(geo.attribute)
+        if nodes is None:
+            return FALSE
+        # Only a GeoProperty's value is read as a geometry.
+        geometry = f"ST_SetSRID(ST_GeomFromGeoJSON({nodes.node} ->> 'value'), 4326)"
+        stands = self._stands(geo, geometry)
+        return nodes.exists(
+            f"CASE WHEN {nodes.node} ->> 'type' = 'GeoProperty' THEN {stands} ELSE FALSE END"
+        )
 
     def _stands(self, geo: GeoCondition, geometry: str) -> str:
         wkt = self.arguments.add(geo.geometry_wkt, "text")
@@ -269,8 +245,11 @@ class Selection:
             return nothing
         if not before and ":" not in last:
             return _ranked_system(last, alias)
-        node = f"({alias}.doc::jsonb)"
-        for step in [*before, last] if ":" in last else before:
+        names = [*before, last] if ":" in last else before
+        node = source.first(names[0])
+        if node is None:
+            return nothing
+        for step in names[1:]:
             node = f"({node} -> {self.arguments.add(step, 'text')} -> 0)"
         if ":" not in last:
             return _ranked_member(node, last)
@@ -278,8 +257,6 @@ class Selection:
         value = f"order_value({node}, {members})"
         tid = self._names.find_tid(last)
         if source.flat and not before and not path.members:
-            if tid is None:
-                return nothing
             flat = f"({alias}.flat -> '{tid}')"
             value = (
                 f"CASE WHEN jsonb_typeof({flat}) = 'null' THEN {value} "
@@ -299,10 +276,10 @@ class Selection:
                 f"(SELECT ST_Distance(geography(g.geom), {to}, false) FROM geometry g "
                 f"WHERE g.eid = {source.alias}.eid AND g.attr = {tid} AND g.first)"
             )
-        node = f"({source.alias}.doc -> {self.arguments.add(first, 'text')} -> 0)"
+        node = source.first(str(first))
         return (
-            f"(SELECT ST_Distance(geography(ST_GeomFromGeoJSON({node} ->> 'value')), {to}, false) "
-            f"WHERE {node} ->> 'type' = 'GeoProperty')"
+            "(SELECT ST_Distance(geography(ST_GeomFromGeoJSON(f.node ->> 'value')), "
+            f"{to}, false) FROM (SELECT {node} AS node) f WHERE f.node ->> 'type' = 'GeoProperty')"
         )
 
 
@@ -334,94 +311,16 @@ def _ranked_member(node: str, name: str) -> str:
     return "ranked(NULL)"
 
 
-# ── the state at a time ──────────────────────────────────────────────────────────────────────
-
-
-def moments_sql(arguments: Arguments, moments: Moments) -> tuple[str, str]:
-    """Give the place of the time asked for, and what makes a row `h` known at the other one."""
-    at = arguments.add(moments.at_us, "bigint")
-    if moments.known_at_us is None:
-        return at, "h.superseded IS NULL"
-    known = arguments.add(moments.known_at_us, "bigint")
-    return at, f"h.recorded <= {known} AND (h.superseded IS NULL OR h.superseded > {known})"
-
-
-def head_sql(at: str, live: str) -> str:
-    """Give the head of object `o` at the time: no row when it wasn't there."""
-    return (
-        "SELECT x.num::int AS typeset, "
-        "ARRAY(SELECT jsonb_array_elements_text(x.body -> 'scope')) AS scope, "
-        "(x.body ->> 'expires')::bigint AS expires, "
-        f"(SELECT max(h.recorded) FROM history h WHERE h.eid = o.eid AND h.at <= {at} AND {live}) "
-        "AS modified, "
-        "(SELECT min(f.recorded) FROM history f WHERE f.eid = o.eid AND f.attr = 0) AS created "
-        "FROM (SELECT h.num, h.body::jsonb AS body FROM history h "
-        f"WHERE h.eid = o.eid AND h.attr = 0 AND h.dataset = '' AND h.at <= {at} AND {live} "
-        "ORDER BY h.at DESC, h.recorded DESC LIMIT 1) x WHERE x.body IS NOT NULL"
-    )
-
-
-def _instance_sql(at: str, live: str, columns: str) -> str:
-    """The row of series `s` of object `o` at the time, a tombstone too."""
-    return (
-        f"SELECT {columns} FROM history h WHERE h.eid = o.eid AND h.attr = s.attr "
-        f"AND h.dataset = s.dataset AND h.at <= {at} AND {live} "
-        "ORDER BY h.at DESC, h.recorded DESC LIMIT 1"
-    )
-
-
-_SERIES: Final = "unnest(o.attrs, o.datasets) s (attr, dataset)"
-
-
-def document_sql(at: str, live: str, filtered: str) -> str:
-    """Give the attributes of object `o` at the time as one document."""
-    return (
-        "coalesce((SELECT jsonb_object_agg(t.iri, a.instances) FROM ("
-        'SELECT s.attr, jsonb_agg(x.body::jsonb ORDER BY s.dataset COLLATE "C") AS instances '
-        f"FROM {_SERIES}, LATERAL ({_instance_sql(at, live, 'h.body')}) x "
-        f"WHERE {filtered} AND x.body IS NOT NULL GROUP BY s.attr"
-        ") a JOIN term t ON t.tid = a.attr), '{}')"
-    )
-
-
-def state_rows_sql(arguments: Arguments, moments: Moments, eids: list[int]) -> str:
-    """Give the statement of the instances of objects at a time: eid, attr, body."""
-    at, live = moments_sql(arguments, moments)
-    which = arguments.add(eids, "bigint[]")
-    return (
-        "SELECT o.eid, s.attr, x.body FROM object o, "
-        f"{_SERIES}, LATERAL ({_instance_sql(at, live, 'h.body')}) x "
-        f"WHERE o.eid = ANY ({which}) AND x.body IS NOT NULL "
-        'ORDER BY o.eid, s.attr, s.dataset COLLATE "C"'
-    )
-
-
-# ── what a query speaks of ───────────────────────────────────────────────────────────────────
-
-
-def attributes_of(query: Query) -> set[str] | None:
-    """Give the attributes that a query's conditions and order speak of; None for all."""
-    if query.datasets:
+def past_of(arguments: Arguments, names: Names, moments: Moments) -> Past | None:
+    """Give the source of the state at the time asked for; None for current state."""
+    if moments.at_us is None:
         return None
-    found = set(query.attributes)
-    if query.geo is not None:
-        found.add(query.geo.attribute)
-    paths = [item.path for item in query.order]
-    if query.condition is not None:
-        paths += _paths(query.condition)
-    for path in paths:
-        first = path.steps[0]
-        if isinstance(first, str) and ":" in first:
-            found.add(first)
-    return found
-
-
-def _paths(condition: Condition) -> Iterator[AttributePath]:
-    if isinstance(condition, And | Or):
-        for item in condition.items:
-            yield from _paths(item)
-    elif isinstance(condition, Compare | Exists | Absent):
-        yield condition.path
+    at = arguments.add(moments.at_us, "bigint")
+    live = "h.superseded IS NULL"
+    if moments.known_at_us is not None:
+        known = arguments.add(moments.known_at_us, "bigint")
+        live = f"h.recorded <= {known} AND (h.superseded IS NULL OR h.superseded > {known})"
+    return Past(arguments, names, "e", at, live)
 
 
 def scope_pattern(pattern: str) -> str:

@@ -1,16 +1,14 @@
 """Conditions of a query as SQL: the meaning is that of `conurb.model.query.match`.
 
-A source of entities is a FROM item with the columns eid, id, typeset, scope, created, modified,
-expires and doc. `entity` has `flat` besides: there a comparison with a plain attribute is one
-expression over `flat`, on which an index can stand, and the general predicate over `doc` decides
-for irregular values alone (JSON null in `flat`).
+Where a source has `flat`, a comparison with a plain attribute is one expression over it, on which
+an index can stand, and the general predicate over the nodes decides for irregular values alone
+(JSON null in `flat`). The general predicate takes a short way itself for a Property with one
+number, text or boolean.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -40,41 +38,12 @@ from conurb.model.query.tree import (
     Uri,
 )
 from conurb.store.postgres.names import Names
+from conurb.store.postgres.sources import Arguments, Source
 
 TRUE: Final = "TRUE"
 FALSE: Final = "FALSE"
 _SQL_OPERATOR: Final = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-_PLACE: Final = re.compile(r"\$(\d+)::")
 _ENTITY_TIME: Final = {"createdAt": "created", "modifiedAt": "modified", "expiresAt": "expires"}
-
-
-@dataclass(slots=True)
-class Arguments:
-    """The arguments of one statement, numbered as they come."""
-
-    values: list[Any] = field(default_factory=list)
-
-    def add(self, value: Any, kind: str) -> str:
-        """Add an argument; give its place, with its type."""
-        self.values.append(value)
-        return f"${len(self.values)}::{kind}"
-
-    def bind(self, sql: str) -> tuple[Any, ...]:
-        """Give a statement with the values of the arguments that it has, numbered anew."""
-        used: dict[int, int] = {}
-
-        def place(match: re.Match[str]) -> str:
-            return f"${used.setdefault(int(match[1]), len(used) + 1)}::"
-
-        return _PLACE.sub(place, sql), *(self.values[number - 1] for number in used)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A FROM item of entities: its alias, and whether it has `flat`."""
-
-    alias: str
-    flat: bool
 
 
 Inner = Callable[[str, str], str]
@@ -100,17 +69,18 @@ def all_of(parts: list[str]) -> str:
 class Conditions:
     """Compiles the conditions of one statement.
 
-    `linked` gives, for an alias, the FROM item of the entities that a path may go to, and the
-    predicate by which they may be seen.
+    `linked` gives, for an alias, the entities that a path may go to: as a source, its FROM item,
+    and the predicate by which they may be seen. `compared` collects the attributes whose values
+    are compared at once, which an index would serve.
     """
 
     def __init__(
-        self, arguments: Arguments, names: Names, linked: Callable[[str], tuple[str, str]]
+        self, arguments: Arguments, names: Names, linked: Callable[[str], tuple[Source, str, str]]
     ) -> None:
         self._arguments = arguments
         self._names = names
-        self._linked = linked
-        self._aliases = 0
+        self.linked = linked
+        self.compared: set[str] = set()
 
     def compile(self, condition: Condition, source: Source) -> str:
         """Give the predicate of a condition on a source."""
@@ -133,7 +103,7 @@ class Conditions:
         if len(path.steps) == 1 and source.flat:
             tid = self._names.find_tid(last)
             return FALSE if tid is None else f"{source.alias}.flat ? '{tid}'"
-        walk = _Walk(self, source)
+        walk = _Walk(self, self._arguments, source)
         return walk.exists(TRUE) if walk.go(path.steps) else FALSE
 
     # ── comparison ───────────────────────────────────────────────────────────────────────────
@@ -144,11 +114,15 @@ class Conditions:
         if path.steps == ("type",):
             return self._compare_type(path, operator, operand, source)
         general = self._on_targets(
-            path, source, lambda kind, items: self._target_holds(kind, items, operator, operand)
+            path,
+            source,
+            lambda kind, items: self._target_holds(kind, items, operator, operand),
+            lambda value: self._regular_holds(value, operator, operand),
         )
         regular = isinstance(first, str) and ":" in first
         if not (regular and source.flat and len(path.steps) == 1 and not path.members):
             return general
+        self.compared.add(str(first))
         assert isinstance(first, str)  # noqa: S101 - says it to the type checker
         tid = self._names.find_tid(first)
         if tid is None:
@@ -260,24 +234,42 @@ class Conditions:
 
     # ── general predicates ───────────────────────────────────────────────────────────────────
 
-    def _on_targets(self, path: AttributePath, source: Source, inner: Inner) -> str:
-        """Give the predicate that a target of the path satisfies `inner`."""
+    def _on_targets(
+        self,
+        path: AttributePath,
+        source: Source,
+        inner: Inner,
+        short: Callable[[str], str] | None = None,
+    ) -> str:
+        """Give the predicate that a target of the path satisfies `inner`.
+
+        `short` gives the same for a value that is one number, text or boolean.
+        """
         *before, last = path.steps
         if isinstance(last, Linked):
             return FALSE
-        walk = _Walk(self, source)
+        walk = _Walk(self, self._arguments, source)
         if not walk.go(tuple(before)):
             return FALSE
         if ":" not in last:
             if path.members:
                 return FALSE
             return walk.exists(self._system_target(walk, last, inner))
-        walk.go((last,))
+        if not walk.go((last,)):
+            return FALSE
         members = self._arguments.add(list(path.members), "text[]")
-        target = self.alias()
-        walk.items.append(f"target_of({walk.holder}, {members}) {target}")
-        holds = inner(f"{target}.kind", f"{target}.items")
-        return walk.exists(all_of([f"{target}.kind IS NOT NULL", holds]))
+        target = self._arguments.alias()
+        item = f"target_of({walk.holder}, {members}) {target}"
+        holds = all_of([f"{target}.kind IS NOT NULL", inner(f"{target}.kind", f"{target}.items")])
+        if short is None or path.members:
+            walk.items.append(item)
+            return walk.exists(holds)
+        value = f"({walk.holder} -> 'value')"
+        return walk.exists(
+            f"CASE WHEN {walk.holder} ->> 'type' = 'Property' AND jsonb_typeof({value}) "
+            f"IN ('number', 'string', 'boolean') THEN {short(value)} "
+            f"ELSE EXISTS (SELECT FROM {item} WHERE {holds}) END"
+        )
 
     def _system_target(self, walk: _Walk, name: str, inner: Inner) -> str:
         holder = walk.holder
@@ -302,7 +294,7 @@ class Conditions:
             key = f"left({holder} ->> '{name}', 23)"
             return all_of([f"{holder} ? '{name}'", inner("'time'", f"jsonb_build_array({key})")])
         if name in INSTANCE_TEXTS:
-            target = self.alias()
+            target = self._arguments.alias()
             walk.items.append(f"plain_target({holder} -> '{name}') {target}")
             holds = inner(f"{target}.kind", f"{target}.items")
             return all_of([f"{target}.kind IS NOT NULL", holds])
@@ -321,7 +313,7 @@ class Conditions:
             if isinstance(operand, Range | OneOf):
                 return FALSE
             return self._us_holds(items, operator, operand)
-        one = self.alias()
+        one = self._arguments.alias()
         of = f"SELECT FROM jsonb_array_elements({items}) {one} WHERE"
         time = kind == "'time'"
         if operator in ("==", "!="):
@@ -419,19 +411,6 @@ class Conditions:
             }[operator]
         )
 
-    def alias(self) -> str:
-        """Give a name that nothing in the statement has yet."""
-        self._aliases += 1
-        return f"n{self._aliases}"
-
-    def linked(self, alias: str) -> tuple[str, str]:
-        """Give the FROM item of linked entities, and the predicate by which they are seen."""
-        return self._linked(alias)
-
-    def text(self, value: str) -> str:
-        """Add an argument of text."""
-        return self._arguments.add(value, "text")
-
     def typesets(self, types: tuple[str, ...]) -> list[int]:
         """Give the typesets that have one of these types."""
         wanted = frozenset(types)
@@ -439,14 +418,23 @@ class Conditions:
 
 
 class _Walk:
-    """The steps of a path as FROM items, from a source to the holder of the last step."""
+    """The steps of a path as FROM items, from a source to the holder of the last step.
 
-    def __init__(self, conditions: Conditions, source: Source) -> None:
+    `holder` is the alias of an entity or the expression of a node.
+    """
+
+    def __init__(self, conditions: Conditions, arguments: Arguments, source: Source) -> None:
         self._conditions = conditions
+        self._arguments = arguments
         self._where: list[str] = []
+        self._source: Source | None = source
         self.items: list[str] = []
         self.holder = source.alias
-        self.on_entity = True
+
+    @property
+    def on_entity(self) -> bool:
+        """Whether the holder is an entity."""
+        return self._source is not None
 
     def go(self, steps: tuple[str | Linked, ...]) -> bool:
         """Take steps; False when one of them leads nowhere."""
@@ -457,25 +445,31 @@ class _Walk:
             return self._link(step)
         if ":" not in step:
             return False
-        node = self._conditions.alias()
-        document = f"({self.holder}.doc::jsonb)" if self.on_entity else self.holder
-        name = self._conditions.text(step)
-        self.items.append(f"jsonb_array_elements({document} -> {name}) {node}")
-        self.holder, self.on_entity = node, False
+        if self._source is None:
+            node = self._arguments.alias()
+            name = self._arguments.add(step, "text")
+            self.items.append(f"jsonb_array_elements({self.holder} -> {name}) {node}")
+            self.holder = node
+            return True
+        nodes = self._source.nodes(step)
+        if nodes is None:
+            return False
+        self.items += nodes.items
+        self._where += nodes.where
+        self._source, self.holder = None, nodes.node
         return True
 
     def _link(self, step: Linked) -> bool:
-        if self.on_entity:
+        if self._source is not None:
             return False
-        uri, entity = self._conditions.alias(), self._conditions.alias()
-        self.items.append(f"jsonb_array_elements_text(links_of({self.holder})) {uri}")
-        item, visible = self._conditions.linked(entity)
-        self.items.append(item)
+        uri, entity = self._arguments.alias(), self._arguments.alias()
+        source, item, visible = self._conditions.linked(entity)
+        self.items += [f"jsonb_array_elements_text(links_of({self.holder})) {uri}", item]
         self._where += [f"{entity}.id = {uri}", visible]
         if step.types:
             sids = self._conditions.typesets(step.types)
             self._where.append(self._conditions.one_of_typesets(entity, sids))
-        self.holder, self.on_entity = entity, True
+        self._source, self.holder = source, entity
         return True
 
     def exists(self, inner: str) -> str:

@@ -15,12 +15,12 @@ from conurb.model.query.tree import Query, TemporalQuery
 from conurb.store.contract import EvolutionPage
 from conurb.store.ledger import HEAD
 from conurb.store.postgres.aggregate import fill_aggregates
-from conurb.store.postgres.compile import Moments, Selection, attributes_of
-from conurb.store.postgres.conditions import Source, all_of, any_of
+from conurb.store.postgres.compile import Moments, Selection
+from conurb.store.postgres.conditions import all_of, any_of
 from conurb.store.postgres.connection import driver
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import HISTORY_COLUMNS, history_of
-from conurb.store.postgres.window import Window
+from conurb.store.postgres.window import InWindow, Window
 
 DEFAULT_DATASET: Final = "@none"
 """What a query calls the default instance."""
@@ -102,7 +102,7 @@ class _Select:
     def _objects(self, window: Window) -> str:
         """Give FROM and WHERE of the objects that answer, as `e`."""
         query, selection = self._query, window.selection
-        source = Source("e", flat=False)
+        source = InWindow(window, self._names)
         parts = [
             selection.restriction_sql("e"),
             any_of([selection.selector_sql(s, "e") for s in query.selectors])
@@ -120,8 +120,7 @@ class _Select:
             f"coalesce(c.created, (SELECT min(f.recorded) {_HEADS})) AS created, "
             f"coalesce(c.modified, (SELECT max(f.recorded) {_HEADS})) AS modified, "
             f"(SELECT CASE WHEN f.body IS NULL THEN f.at END {_HEADS} AND f.dataset = '' "
-            "AND f.superseded IS NULL ORDER BY f.at DESC, f.recorded DESC LIMIT 1) AS deleted, "
-            f"{self._document(window)} AS doc "
+            "AND f.superseded IS NULL ORDER BY f.at DESC, f.recorded DESC LIMIT 1) AS deleted "
             "FROM object o LEFT JOIN entity c ON c.eid = o.eid) e "
             f"WHERE {all_of(parts)}"
         )
@@ -145,20 +144,6 @@ class _Select:
             wanted = ["" if d == DEFAULT_DATASET else d for d in self._query.datasets]
             parts.append(f"s.dataset = ANY ({window.arguments.add(wanted, 'text[]')})")
         return all_of(parts)
-
-    def _document(self, window: Window) -> str:
-        """Give the instances in the window that the conditions speak of, as one document."""
-        query = Query(condition=self._query.condition, geo=self._query.geo)
-        needed = attributes_of(query)
-        if not needed:
-            return "'{}'::jsonb"
-        tids = window.arguments.add(self._names.find_tids(sorted(needed)), "int[]")
-        return (
-            "coalesce((SELECT jsonb_object_agg(t.iri, a.instances) FROM ("
-            "SELECT h.attr, jsonb_agg(h.body::jsonb) AS instances FROM history h "
-            f"WHERE h.eid = o.eid AND h.attr = ANY ({tids}) AND h.body IS NOT NULL "
-            f"AND {window.where()} GROUP BY h.attr) a JOIN term t ON t.tid = a.attr), '{{}}')"
-        )
 
     def _series(self, window: Window) -> str:
         """Give the predicate on a series `s` that its rows are given."""

@@ -10,11 +10,11 @@ from conurb.errors import BadRequestDataError
 from conurb.model.entity import Attributes, Entity
 from conurb.model.query.tree import Query
 from conurb.store.contract import Page
-from conurb.store.postgres.compile import Moments, Selection, state_rows_sql
-from conurb.store.postgres.conditions import Arguments
+from conurb.store.postgres.compile import Moments, Selection, past_of
 from conurb.store.postgres.connection import driver
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import entity_of
+from conurb.store.postgres.sources import Arguments
 
 
 async def select_page(connection: Any, names: Names, query: Query, moments: Moments) -> Page:
@@ -53,7 +53,10 @@ async def _past_entities(
     if not heads:
         return []
     arguments = Arguments()
-    sql = state_rows_sql(arguments, moments, [row["eid"] for row in heads])
+    past = past_of(arguments, names, moments)
+    if past is None:
+        return []
+    sql = past.bodies_sql([row["eid"] for row in heads])
     attrs: dict[int, Attributes] = {row["eid"]: {} for row in heads}
     for eid, attr, body in await connection.fetch(*arguments.bind(sql)):
         attrs[eid].setdefault(names.iri(attr), []).append(orjson.loads(body))

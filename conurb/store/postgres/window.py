@@ -11,7 +11,9 @@ from typing import Final
 from conurb.model.query.tree import ScopeCondition, TemporalQuery
 from conurb.model.time import fixed
 from conurb.store.postgres.compile import Selection
-from conurb.store.postgres.conditions import TRUE, Arguments, all_of
+from conurb.store.postgres.conditions import TRUE, all_of
+from conurb.store.postgres.names import Names
+from conurb.store.postgres.sources import Arguments, Nodes
 
 LIVE: Final = "h.superseded IS NULL"
 _SCOPE_OF_HEAD: Final = "ARRAY(SELECT jsonb_array_elements_text(g.body::jsonb -> 'scope'))"
@@ -97,3 +99,34 @@ class Window:
             f"AND g.superseded IS NULL {bound}ORDER BY g.at DESC, g.recorded DESC LIMIT 1) head "
             f"WHERE head.body IS NOT NULL AND {holds})"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class InWindow:
+    """A source whose instances are those of a window; see `sources.Source`."""
+
+    window: Window
+    names: Names
+    alias: str = "e"
+    flat: bool = False
+
+    def _rows(self, which: str) -> Nodes:
+        row = self.window.arguments.alias()
+        where = all_of(
+            [f"h.eid = {self.alias}.eid", which, "h.body IS NOT NULL", self.window.where()]
+        )
+        item = f"LATERAL (SELECT h.body::jsonb AS node FROM history h WHERE {where}) {row}"
+        return Nodes((item,), (), f"{row}.node")
+
+    def nodes(self, attribute: str) -> Nodes | None:
+        """Give the instances of an attribute in the window."""
+        tid = self.names.find_tid(attribute)
+        return None if tid is None else self._rows(f"h.attr = {tid}")
+
+    def every(self) -> Nodes:
+        """Give the instances of all attributes in the window."""
+        return self._rows("h.attr <> 0")
+
+    def first(self, attribute: str) -> str | None:
+        """Give none: a temporal query is ordered by id only."""
+        return None

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from conurb.errors import BadRequestDataError, ConurbError, InvariantError
-from conurb.model.changes import HistoryInstance
+from conurb.model.changes import HistoryInstance, Operation
 from conurb.model.entity import Instance
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import Document, Outcome
@@ -271,6 +271,8 @@ class Group:
     async def _decide_each(
         self, requests: Sequence[Request], failed: dict[int, BaseException]
     ) -> list[Result]:
+        """Decide requests that need history or hold documents: several statements, one commit."""
+        await self._begin()
         results = []
         for index, request in enumerate(requests):
             if index in failed:
@@ -278,10 +280,7 @@ class Group:
                 continue
             result, flushes = Result(), self._flushes
             for operation in request.operations:
-                history: Sequence[HistoryInstance] = ()
-                if operation.history_of:
-                    history = await self._history(operation.entity_id, operation.history_of)
-                outcome: Outcome = self._ledger.decide(operation, history)
+                outcome = await self._decide(operation)
                 if isinstance(outcome, ConurbError) and request.atomic:
                     result = self._fail(index, request, flushes, outcome)
                     break
@@ -291,6 +290,15 @@ class Group:
             self._note_position(request, result)
             results.append(result)
         return results
+
+    async def _decide(self, operation: Operation) -> Outcome:
+        if not operation.history_of:
+            return self._ledger.decide(operation)
+        history = await self._history(operation.entity_id, operation.history_of)
+        outcome = self._ledger.decide(operation, history)
+        # What it superseded must be so when a later operation asks for live rows.
+        await self._flush()
+        return outcome
 
     def _fail(self, index: int, request: Request, flushes: int, error: BaseException) -> Result:
         """Fail an atomic request: at once when nothing was decided for it, else start again.
@@ -323,14 +331,12 @@ class Group:
 
     async def _documents(self, request: Request, result: Result) -> None:
         if request.put is not None:
-            await self._begin()
             await self._connection.execute(
                 "INSERT INTO document (kind, id, body) VALUES ($1, $2, $3) "
                 "ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
                 *_document_row(request.put),
             )
         if request.delete is not None:
-            await self._begin()
             done = await self._connection.execute(
                 "DELETE FROM document WHERE kind = $1 AND id = $2", *request.delete
             )
