@@ -163,7 +163,11 @@ class Writer:
             return ledger.decide(operation)
         if ledger.touched(operation.entity_id):
             self._flush(ledger)
-        return ledger.decide(operation, self._history(operation.entity_id, operation.history_of))
+        history = self._history(operation.entity_id, operation.history_of)
+        outcome = ledger.decide(operation, history)
+        # What it superseded must be so when a later operation asks for live rows.
+        self._flush(ledger)
+        return outcome
 
     def _load(self, ledger: Ledger, entity_ids: set[str]) -> None:
         self._eids.clear()
