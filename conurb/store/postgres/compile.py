@@ -83,6 +83,11 @@ class Selection:
         source, sql = self._source("e")
         return f"SELECT count(*) FROM {sql} WHERE {self._where(query, source)}"
 
+    @property
+    def compared(self) -> set[str]:
+        """Give the attributes whose values are compared at once, which an index would serve."""
+        return self._conditions.compared
+
     def visible_sql(self) -> str:
         """Give the predicate by which an entity `e` of current state may be seen."""
         return all_of([self._alive("e"), self.restriction_sql("e")])

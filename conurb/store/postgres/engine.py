@@ -60,6 +60,9 @@ T = TypeVar("T")
 POLL_S: Final = 1.0
 """How often a process that isn't the writer looks for new entries of the journal."""
 
+INDEX_FROM_OBJECTS: Final = 1_000
+"""From this many objects on, an attribute that is compared gets its indexes by itself."""
+
 _FIND: Final = f"SELECT e.id, {ENTITY_COLUMNS} FROM entity e WHERE e.id = $1"
 _FIND_MANY: Final = f"SELECT e.id, {ENTITY_COLUMNS} FROM entity e WHERE e.id = ANY ($1::text[])"
 
@@ -92,6 +95,7 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Finish what was accepted, then close every connection."""
+        await self._indexes.close()
         await self._group.close()
         if self._writer is not None:
             await self._writer.close()
@@ -191,7 +195,11 @@ class PostgresStore:
         alone = at_us is None and not query.count
         async with self._reader() if alone else self._snapshot() as connection:
             await self._refresh(connection)
-            return await select_page(connection, self._names, query, moments)
+            selected = await select_page(connection, self._names, query, moments)
+        writer = self._open_writer()
+        if writer.owns and writer.eid >= INDEX_FROM_OBJECTS:
+            self._indexes.build_soon(selected.compared, writer, self._group)
+        return selected.page
 
     async def evolution(self, query: TemporalQuery) -> EvolutionPage:
         """Query history, aggregated by PostgreSQL when that is asked for."""

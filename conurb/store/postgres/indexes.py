@@ -8,11 +8,15 @@ their own, so that neither readers nor the writer wait.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final
 
+from conurb.errors import ConurbError
 from conurb.store.group import GroupCommit
-from conurb.store.postgres.connection import Address, connect_plain, translated
+from conurb.store.postgres.connection import Address, connect_plain, driver, translated
 from conurb.store.postgres.write import Writer
+
+_log = logging.getLogger(__name__)
 
 INDEXED_MAX: Final = 100
 """Attributes that are indexed at most: every index makes every write dearer."""
@@ -35,6 +39,24 @@ class Indexes:
         self._address = address
         self._there: set[str] = set()
         self._building = asyncio.Lock()
+        self._soon: dict[str, asyncio.Task[None]] = {}
+
+    def build_soon(self, attributes: set[str], writer: Writer, group: GroupCommit) -> None:
+        """Begin to index attributes that a query has compared; the next one is served by it."""
+        for attribute in attributes - self._there - self._soon.keys():
+            if len(self._soon) < INDEXED_MAX:
+                work = self._quietly(attribute, writer, group)
+                self._soon[attribute] = asyncio.get_running_loop().create_task(work)
+
+    async def _quietly(self, attribute: str, writer: Writer, group: GroupCommit) -> None:
+        try:
+            await self.ensure(attribute, writer, group)
+        except (ConurbError, driver().PostgresError) as error:
+            _log.info("no index for %s: %s", attribute, error)
+
+    async def close(self) -> None:
+        """Wait for the indexes that are being built."""
+        await asyncio.gather(*self._soon.values(), return_exceptions=True)
 
     async def ensure(self, attribute: str, writer: Writer, group: GroupCommit) -> None:
         """Create the indexes of an attribute, unless they are there or there are too many."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -17,14 +18,24 @@ from conurb.store.postgres.rows import entity_of
 from conurb.store.postgres.sources import Arguments
 
 
-async def select_page(connection: Any, names: Names, query: Query, moments: Moments) -> Page:
+@dataclass(slots=True)
+class Selected:
+    """A page, and the attributes whose values were compared, which indexes would serve."""
+
+    page: Page
+    compared: set[str] = field(default_factory=set)
+
+
+async def select_page(connection: Any, names: Names, query: Query, moments: Moments) -> Selected:
     """Read one page of a query; `connection` sees one moment's data all the time."""
+    compared: set[str] = set()
     rows: list[Any] = []
     try:
         if query.limit > 0:
             selection = Selection(names, query.restriction, moments)
             sql = selection.page_sql(query, query.limit + 1)
             rows = await connection.fetch(*selection.arguments.bind(sql))
+            compared = selection.compared
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         total = None
@@ -36,8 +47,8 @@ async def select_page(connection: Any, names: Names, query: Query, moments: Mome
         # PostGIS can't relate every kind of geometry, collections above all.
         raise BadRequestDataError(f"geoquery: {error}") from error
     if moments.at_us is None:
-        return Page([entity_of(row, names) for row in rows], total, more)
-    return Page(await _past_entities(connection, names, rows, moments), total, more)
+        return Selected(Page([entity_of(row, names) for row in rows], total, more), compared)
+    return Selected(Page(await _past_entities(connection, names, rows, moments), total, more))
 
 
 async def _count(connection: Any, names: Names, query: Query, moments: Moments) -> int:

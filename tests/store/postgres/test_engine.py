@@ -340,3 +340,14 @@ async def test_a_restore_that_fails_leaves_nothing(store: PostgresStore, row: An
     assert await store.list_documents("k") == []
     (outcome,) = await store.apply([CreateEntity(entity(1))])
     assert isinstance(outcome, Change)
+
+
+@pytest.mark.postgres
+async def test_an_attribute_that_is_compared_gets_its_index_by_itself(store: PostgresStore) -> None:
+    for start in range(0, 2_000, 1_000):
+        await store.apply([CreateEntity(entity(n)) for n in range(start, start + 1_000)])
+    query = Query(condition=Compare(AttributePath((VALUE,)), ">", 1_990))
+    assert len((await store.query(query)).entities) == 9
+    await store._indexes.close()
+    assert f"value_{store._names.find_tid(VALUE)}" in await _plan(store, query)
+    assert len((await store.query(query)).entities) == 9
