@@ -5,7 +5,7 @@
   of its first head; `last_at`, `typeset` and `scope` are of its last one that isn't a tombstone.
 - `entity` is current state: `doc` is the attributes as written (text, so that what is read is
   byte for byte what was written, at a sixth of jsonb's cost), `flat` the values that can be
-  compared at once (`values`), which indexes stand on. See docs/decisions/0004.
+  compared at once (`values`), which indexes stand on. See docs/decisions/0006.
 - `history` has one row per instance and head, by the two times of docs/decisions/0001. Its index
   is in order of seek: state at a time is one descent per series. `observed` says that `at` was
   stated; `num` is what an aggregate computes with, and a head's typeset; `kind` is the type of
