@@ -14,19 +14,30 @@ writes `Rows`. So the rules of the two times (docs/decisions/0001-two-times.md) 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conurb.errors import ConurbError, InvariantError
-from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind, Written
+from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
 from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.evolution import HEAD
 from conurb.model.operations.expiry import Expire
 from conurb.model.time import BEGINNING, Stamps, fixed, fixed_us
 from conurb.store.contract import Outcome
 
-__all__ = ["HEAD", "Held", "JournalRow", "Key", "Ledger", "Needs", "Row", "Rows", "head_body"]
+__all__ = [
+    "HEAD",
+    "Birth",
+    "Held",
+    "JournalRow",
+    "Key",
+    "Ledger",
+    "Needs",
+    "Row",
+    "Rows",
+    "head_body",
+]
 
 Key = tuple[str, str, str | None]
 """(object, attribute, datasetId)."""
@@ -86,6 +97,53 @@ class JournalRow:
 
 
 @dataclass(slots=True)
+class Birth:
+    """An object that never was before, each of its instances written once by one operation.
+
+    Imports consist of these, so an engine may write them as they are; `rows` and `journal` say
+    what they stand for. Nothing is superseded, an instance without `observedAt` speaks of always,
+    and the head begins at `born_us`, with the earliest of the others. Instances are numbered from
+    `stamp_us` in their order, the head last.
+    """
+
+    entity: Entity
+    stamp_us: int
+    born_us: int
+
+    def rows(self) -> Iterator[Row]:
+        """Stream the rows of history."""
+        entity, number = self.entity, self.stamp_us
+        for attribute, instance in entity.iter_instances():
+            observed = instance.get("observedAt")
+            at = BEGINNING if observed is None else fixed_us(observed)
+            dataset = instance.get("datasetId")
+            yield Row(entity.id, attribute, dataset, at, self.stamp_us, number, instance)
+            number += 1
+        head = head_body(entity)
+        yield Row(entity.id, HEAD, None, self.born_us, self.stamp_us, number, head)
+
+    def journal(self) -> JournalRow:
+        """Give the row of the journal."""
+        entity = self.entity
+        touched: dict[str, dict[str | None, TouchKind]] = {
+            attribute: {one.get("datasetId"): "created" for one in instances}
+            for attribute, instances in entity.attrs.items()
+        }
+        return JournalRow(
+            self.stamp_us,
+            "created",
+            entity.id,
+            entity.types,
+            touched,
+            {},
+            entity,
+            entity.scope,
+            entity.created_at,
+            entity.modified_at,
+        )
+
+
+@dataclass(slots=True)
 class Needs:
     """What the ledger must know of history: which keys have live rows, and which heads."""
 
@@ -102,7 +160,9 @@ class Rows:
 
     `superseded_at` rows are (key, at, when): the live row of that `at`. `superseded_after` rows
     are (key, at, when): live rows of a later `at`. `superseded_number` rows are (object, attribute,
-    number, when). `state` maps an object to what is held of it now, None when it was erased.
+    number, when). `state` maps an object to what is held of it now, None when it was erased;
+    `births` are those of them that stand for rows of history and journal besides, to be numbered
+    among `journal` by their stamps.
     """
 
     erased: list[str] = field(default_factory=list)
@@ -112,6 +172,7 @@ class Rows:
     state: dict[str, Held | None] = field(default_factory=dict)
     history: list[Row] = field(default_factory=list)
     journal: list[JournalRow] = field(default_factory=list)
+    births: list[Birth] = field(default_factory=list)
 
 
 def head_body(entity: Entity) -> Instance:
@@ -136,6 +197,7 @@ class Ledger:
         self._by_key: dict[Key, list[Row]] = {}
         self._seen: set[Key] = set()
         self._unstored: set[str] = set()
+        self._births: dict[str, Birth] = {}
 
     def touched(self, entity_id: str) -> bool:
         """Whether rows of this object wait to be written (its history must be loaded after)."""
@@ -177,61 +239,35 @@ class Ledger:
             or change.erase
             or len(change.written) != sum(map(len, after.attrs.values()))
         ):
+            birth = self._births.pop(entity_id, None)
+            if birth is not None:
+                self._settle(birth)
             _Entry(self, entity_id, change, stamp).enter()
         else:
-            self._enter_unknown(after, change.written, stamp)
+            self._enter_birth(after, stamp)
 
-    def _enter_unknown(self, after: Entity, written: Sequence[Written], stamp: int) -> None:
-        """Enter an object that never was, each of its instances written once.
+    def _enter_birth(self, entity: Entity, stamp: int) -> None:
+        count = 0
+        born = stamp
+        for instances in entity.attrs.values():
+            for instance in instances:
+                count += 1
+                observed = instance.get("observedAt")
+                if observed is not None:
+                    born = min(born, fixed_us(observed))
+        if count:
+            self._stamps.take(count)
+        self._births[entity.id] = Birth(entity, stamp, born)
+        self._unstored.add(entity.id)
+        self.held[entity.id] = self._rows.state[entity.id] = Held(entity, born)
 
-        It is what `_Entry` comes to when there is nothing to look up: nothing is superseded, an
-        instance without `observedAt` speaks of always, and the head begins with the earliest of
-        the others. Imports consist of such objects.
-        """
-        entity_id = after.id
-        add, by_key, seen = self._rows.history.append, self._by_key, self._seen
-        touched: dict[str, dict[str | None, TouchKind]] = {}
-        earliest = number = stamp
-        for item in written:
-            attribute, instance = item.attribute, item.instance
-            dataset = instance.get("datasetId")
-            observed = instance.get("observedAt")
-            at = BEGINNING
-            if observed is not None:
-                at = fixed_us(observed)
-                earliest = min(earliest, at)
-            row = Row(entity_id, attribute, dataset, at, stamp, number, instance)
-            key = (entity_id, attribute, dataset)
-            by_key[key] = [row]
-            seen.add(key)
-            add(row)
-            number += 1
-            if attribute in touched:
-                touched[attribute][dataset] = "created"
-            else:
-                touched[attribute] = {dataset: "created"}
-        head = Row(entity_id, HEAD, None, earliest, stamp, number, head_body(after))
-        by_key[entity_id, HEAD, None] = [head]
-        seen.add((entity_id, HEAD, None))
-        add(head)
-        if number > stamp:
-            self._stamps.take(number - stamp)
-        self._unstored.add(entity_id)
-        held = self.held[entity_id] = self._rows.state[entity_id] = Held(after, earliest)
-        self._rows.journal.append(
-            JournalRow(
-                stamp,
-                "created",
-                entity_id,
-                after.types,
-                touched,
-                {},
-                held.entity,
-                after.scope,
-                after.created_at,
-                after.modified_at,
-            )
-        )
+    def _settle(self, birth: Birth) -> None:
+        """Turn a birth into rows: its object is written again, or its engine wants rows alone."""
+        for row in birth.rows():
+            self._by_key[row.key] = [row]
+            self._seen.add(row.key)
+            self._rows.history.append(row)
+        self._rows.journal.append(birth.journal())
 
     def savepoint(self, entity_ids: Sequence[str]) -> dict[str, Held | None]:
         """Remember what is held of objects, before operations that are all or nothing."""
@@ -256,13 +292,24 @@ class Ledger:
         )
 
     def take_rows(
-        self, with_history: frozenset[Key] | set[Key], heads: Mapping[tuple[str, int], Instance]
+        self,
+        with_history: frozenset[Key] | set[Key],
+        heads: Mapping[tuple[str, int], Instance],
+        *,
+        births: bool = False,
     ) -> Rows:
         """Finish the rows with the facts asked for, and begin anew.
 
         `with_history` are those of `Needs.firsts` that have a live row; `heads` the bodies of
-        `Needs.heads`.
+        `Needs.heads`. With `births`, objects that were born are given as such, not as rows.
         """
+        if births:
+            self._rows.births = list(self._births.values())
+        else:
+            for birth in self._births.values():
+                self._rows.history += birth.rows()
+                self._rows.journal.append(birth.journal())
+        self._rows.journal.sort(key=lambda entry: entry.at_us)
         for row in self._rows.history:
             if row.first:
                 row.at_us = row.recorded_us if row.key in with_history else BEGINNING
@@ -276,6 +323,7 @@ class Ledger:
         self._rows = Rows()
         self._by_key.clear()
         self._unstored.clear()
+        self._births.clear()
 
 
 class _Entry:
@@ -340,6 +388,7 @@ class _Entry:
             for attribute, instance in change.after.iter_instances():
                 self._write(attribute, instance, new=True)
             return
+        self._forget({a for a, _ in change.superseded} | {c.attribute for c in change.corrected})
         for attribute, number in change.superseded:
             self._rows.superseded_number.append((self._id, attribute, number, self._stamp))
         for item in change.corrected:
@@ -359,6 +408,13 @@ class _Entry:
             self._remove(removed.attribute, removed.dataset, old["type"] if old else None)
         for written in change.written:
             self._write(written.attribute, written.instance, new=written.new)
+
+    def _forget(self, attributes: set[str]) -> None:
+        """Forget that attributes have live rows: history has to be asked whether some are left."""
+        if attributes:
+            self._ledger._seen -= {
+                key for key in self._ledger._seen if key[0] == self._id and key[1] in attributes
+            }
 
     def _write(self, attribute: str, instance: Instance, *, new: bool) -> None:
         dataset = instance.get("datasetId")

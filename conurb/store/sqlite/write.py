@@ -22,6 +22,7 @@ from conurb.store.contract import Document, Outcome, Position
 from conurb.store.group import Request, Result
 from conurb.store.ledger import Held, JournalRow, Key, Ledger, Needs, Row, Rows
 from conurb.store.sqlite import geometries
+from conurb.store.sqlite.births import BirthRows, journal_after
 from conurb.store.sqlite.rows import (
     HEAD_TERM,
     HISTORY_COLUMNS,
@@ -216,17 +217,39 @@ class Writer:
     def _flush(self, ledger: Ledger) -> None:
         needs = ledger.needs()
         firsts, heads = self._facts(needs) if needs else (set(), {})
-        rows = ledger.take_rows(firsts, heads)
-        if not (rows.state or rows.journal):
+        rows = ledger.take_rows(firsts, heads, births=True)
+        if not (rows.state or rows.journal or rows.births):
             return
         for entity_id in rows.erased:
             self._erase(entity_id)
+        born = self._write_births(rows)
         documents = self._write_state(rows)
         self._supersede(rows)
         self.insert_history(rows.history)
-        self.connection.executemany(
-            _INSERT_JOURNAL, [_journal_row(row, documents) for row in rows.journal]
-        )
+        journal = [*born, *(_journal_row(row, documents) for row in rows.journal)]
+        if born and rows.journal:
+            journal.sort(key=_stamp_of)
+        self.connection.executemany(_INSERT_JOURNAL, journal)
+
+    def _write_births(self, rows: Rows) -> list[tuple[Any, ...]]:
+        """Write objects that never were before; give their rows of the journal."""
+        if not rows.births:
+            return []
+        made = BirthRows()
+        known = self._terms.known
+        for birth in rows.births:
+            entity = birth.entity
+            self._last_eid += 1
+            self._eids[entity.id] = self._last_eid
+            self._before[entity.id] = entity
+            del rows.state[entity.id]
+            made.add(birth, self._last_eid, known, self.term)
+            if len(entity.types) > 1:
+                self._write_types(self._last_eid, entity.types)
+        self.connection.executemany(_INSERT_ENTITY, made.entities)
+        self.connection.executemany(_INSERT_HISTORY, made.history)
+        geometries.insert(self.connection, made.places)
+        return made.journal
 
     def _facts(self, needs: Needs) -> tuple[set[Key], dict[tuple[str, int], Instance]]:
         connection = self.connection
@@ -304,11 +327,14 @@ class Writer:
         new = after.types if after is not None and len(after.types) > 1 else ()
         if set(old) != set(new):
             connection.execute("DELETE FROM multitype WHERE eid = ?", (eid,))
-            connection.executemany(
-                "INSERT INTO multitype (type, eid) VALUES (?, ?)",
-                [(self.term(iri), eid) for iri in set(new)],
-            )
+            self._write_types(eid, new)
         return geometries.changed(connection, eid, before, after, self.term)
+
+    def _write_types(self, eid: int, types: tuple[str, ...]) -> None:
+        self.connection.executemany(
+            "INSERT INTO multitype (type, eid) VALUES (?, ?)",
+            [(self.term(iri), eid) for iri in dict.fromkeys(types)],
+        )
 
     def insert_history(self, rows: Sequence[Row]) -> None:
         """Insert rows of history."""
@@ -404,15 +430,18 @@ class Writer:
         return number
 
 
+def _stamp_of(journal_row: tuple[Any, ...]) -> int:
+    stamp: int = journal_row[0]
+    return stamp
+
+
 def _journal_row(row: JournalRow, documents: Mapping[int, str]) -> tuple[Any, ...]:
     """Write a row of the journal; `documents` are attributes that were written out already."""
     after = None
     if row.after is not None:
         attrs = row.after.attrs
         document = documents.get(id(attrs)) or orjson.dumps(attrs).decode()
-        expires = row.after.expires_at
-        end = "}" if expires is None else f',"expires":{expires}}}'
-        after = f'{{"attrs":{document}{end}'
+        after = journal_after(document, row.after.expires_at)
     touched = {
         attribute: {dataset or "": kind for dataset, kind in datasets.items()}
         for attribute, datasets in row.touched.items()
