@@ -8,9 +8,9 @@ import apsw
 
 from conurb.model.query.tree import Restriction
 from conurb.store.contract import AttributeInfo, TypeInfo
-from conurb.store.sqlite.predicates import Predicates, conjunction
+from conurb.store.sqlite.predicates import Predicates
 from conurb.store.sqlite.rows import Terms, texts
-from conurb.store.sqlite.sources import Current, Parameters, Reach
+from conurb.store.sqlite.sources import Current, Parameters, Reach, conjunction
 
 
 def _seen(

@@ -11,8 +11,7 @@ from typing import Final
 
 from conurb.model.geometry import EARTH_RADIUS_M, bounds, from_wkt
 from conurb.model.query.tree import GeoCondition
-from conurb.store.sqlite.predicates import conjunction
-from conurb.store.sqlite.sources import AsOf, Parameters, Reach
+from conurb.store.sqlite.sources import AsOf, Parameters, Reach, conjunction
 
 _MARGIN: Final = 1.001
 """The box around a distance is taken this much larger: what is at the border is measured."""

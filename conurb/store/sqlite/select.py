@@ -30,9 +30,9 @@ from conurb.store.contract import Page
 from conurb.store.sqlite import geography
 from conurb.store.sqlite.comparison import ORDERED
 from conurb.store.sqlite.order import order_terms
-from conurb.store.sqlite.predicates import Predicates, conjunction
+from conurb.store.sqlite.predicates import Predicates
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of, texts
-from conurb.store.sqlite.sources import AsOf, Current, Parameters, Reach, Source
+from conurb.store.sqlite.sources import AsOf, Current, Parameters, Reach, Source, conjunction
 from conurb.store.sqlite.values import IRREGULAR
 
 ARMS_MAX: Final = 12

@@ -99,6 +99,32 @@ def member(document: str, key: str, parameters: Parameters) -> str:
     return f"({document} -> {path})"
 
 
+def from_clause(nodes: Nodes) -> str:
+    """Write what stands behind SELECT for rows of instances."""
+    tables = f" FROM {' CROSS JOIN '.join(nodes.tables)}" if nodes.tables else ""
+    where = f" WHERE {' AND '.join(nodes.where)}" if nodes.where else ""
+    return tables + where
+
+
+def exists_in(nodes: Nodes, predicate: str) -> str:
+    """Give the predicate that one of the rows satisfies another."""
+    where = " AND ".join((*nodes.where, predicate))
+    tables = f" FROM {' CROSS JOIN '.join(nodes.tables)}" if nodes.tables else ""
+    return f"EXISTS (SELECT 1{tables} WHERE {where})"
+
+
+def joined(items: list[str], operator: str) -> str:
+    """Join predicates; none joined by AND is true, by OR false."""
+    if not items:
+        return "1" if operator == "AND" else "0"
+    return items[0] if len(items) == 1 else "(" + f" {operator} ".join(items) + ")"
+
+
+def conjunction(items: list[str]) -> str:
+    """Join predicates that all have to hold."""
+    return joined([item for item in items if item != "1"], "AND")
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What every source needs: the connection, the short names, the parameters, the present."""
