@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from conurb.model.time import system_clock
 from conurb.node.bounds import Bounds
 from conurb.node.contexts import Contexts
 from conurb.node.delivery import Delivery
-from conurb.node.dispatch import HEAD, READER, STANDING_KIND
+from conurb.node.dispatch import FLUSH_S, HEAD, READER, STANDING_KIND
 from conurb.node.office import Policy
 from conurb.node.provide import Provision
 from conurb.node.subscriptions import Subscriptions
@@ -416,6 +417,62 @@ async def test_a_backlog_survives_a_crash_even_when_the_others_have_gone_on(
     async with receiving(port) as back, opened(place, policy):
         assert await told(back, 30) == [f"urn:e:{number}" for number in range(30)]
         assert receiver.posts == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_crashes_while_couriers_are_behind_lose_nothing(
+    place: str, receiver: Receiver, seed: int
+) -> None:
+    chance = Random(seed)
+    policy = Policy(pause_s=0.01, pause_s_max=0.02, queue_max=2, group_max=2, page=3)
+    receiver.answer = lambda post: 503 if chance.random() < 0.3 else 200
+    async with receiving() as gone:
+        port = gone.port
+    everything = set()
+    for life in range(5):
+        city = City(open_store(place, clock=system_clock), policy)
+        await city.open()
+        if life == 0:
+            await city.subscribe(receiver.url, "urn:s:flaky")
+            await city.subscribe(f"http://127.0.0.1:{port}/notify", "urn:s:dead")
+        for number in range(15):
+            everything.add(f"urn:e:{life}-{number}")
+            await city.put(f"urn:e:{life}-{number}", a=1)
+        await asyncio.sleep(chance.random() * 0.6)
+        await city.kill()
+    async with receiving(port) as back, opened(place, policy):
+        assert set(await told(receiver, 75)) == everything
+        assert list(dict.fromkeys(await told(back, 75))) == sorted(everything, key=born)
+
+
+async def test_what_was_read_in_catching_up_survives_a_crash_before_it_is_delivered(
+    place: str, receiver: Receiver
+) -> None:
+    policy = Policy(pause_s=0.02, pause_s_max=0.02, queue_max=5, page=10)
+    async with receiving() as slow:
+        slow.answer = lambda post: 503
+        city = City(open_store(place, clock=system_clock), policy)
+        await city.open()
+        await city.subscribe(receiver.url, "urn:s:good")
+        await city.subscribe(slow.url, "urn:s:slow")
+        for number in range(8):
+            await city.put(f"urn:e:{number}", a=1)
+        await until_stored(city.store, HEAD, 8)
+        slow.answer = lambda post: 503 if "urn:e:5" in ids(post) else 200
+        courier = city.subscriptions.dispatcher.find("urn:s:slow")
+        assert courier is not None
+        await until(lambda: not courier.standing.behind and len(courier._waiting) == 3)
+        await asyncio.sleep(2 * FLUSH_S)
+        await city.kill()
+        slow.posts.clear()
+        slow.answer = lambda post: 200
+        async with opened(place, policy):
+            assert await told(slow, 3) == ["urn:e:5", "urn:e:6", "urn:e:7"]
+
+
+def born(entity_id: str) -> tuple[int, int]:
+    life, number = entity_id.removeprefix("urn:e:").split("-")
+    return int(life), int(number)
 
 
 async def test_what_a_paused_subscription_missed_stays_missed_after_a_restart(
