@@ -1,0 +1,254 @@
+"""A panel: figures of units (cities) over years, one array [N x T] per column.
+
+Everything in the strategy rooms reads this one form. It is plain on purpose: it holds figures and
+the units that they are measured in, never fills a gap, and says exactly which cell is missing when
+a model needs all of them. Missing is NaN.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conurb.errors import InputError, NotFoundError
+
+Figures: TypeAlias = NDArray[np.float64]
+
+MISSING = frozenset({"", "na", "nan", "null", "none"})
+"""Texts (lower case) that mean that there is no figure."""
+CELLS_NAMED_MAX = 5
+"""How many cells an error names before it only counts the others."""
+CELLS_MAX = 50_000_000
+"""The largest unit-year grid of one column; beyond, a key column was most likely mistaken."""
+
+
+def name_cells(units: Sequence[str], years: Sequence[int], mask: NDArray[np.bool_]) -> str:
+    """Name the first cells where a mask [N x T] is true, and count the others."""
+    places = np.argwhere(mask)
+    named = ", ".join(f"{units[i]} {years[t]}" for i, t in places[:CELLS_NAMED_MAX])
+    more = len(places) - CELLS_NAMED_MAX
+    return f"{named} and {more} more" if more > 0 else named
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Figures of `units` (N names) over `years` (T, ascending), by column.
+
+    `columns` maps a name to float64 [N x T], read-only, NaN where there is no figure.
+    `measures` maps a column to its unit of measure where that is known ("t", "CNY", "persons").
+    """
+
+    units: tuple[str, ...]
+    years: tuple[int, ...]
+    columns: Mapping[str, Figures]
+    measures: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(set(self.units)) != len(self.units):
+            raise InputError("The panel names a unit twice")
+        if list(self.years) != sorted(set(self.years)):
+            raise InputError(f"The panel's years must ascend without repeats, not {self.years}")
+        frozen: dict[str, Figures] = {}
+        for name, given in self.columns.items():
+            figures = np.array(given, dtype=np.float64)
+            if figures.shape != self.shape:
+                raise InputError(
+                    f"Column {name!r} has shape {figures.shape}, "
+                    f"the panel has {self.shape} (units x years)"
+                )
+            if np.isinf(figures).any():
+                where = name_cells(self.units, self.years, np.isinf(figures))
+                raise InputError(f"Column {name!r} is infinite at {where}")
+            figures.setflags(write=False)
+            frozen[name] = figures
+        unknown = sorted(set(self.measures) - set(frozen))
+        if unknown:
+            raise InputError(f"Units of measure are given for columns that aren't there: {unknown}")
+        object.__setattr__(self, "columns", MappingProxyType(frozen))
+        object.__setattr__(self, "measures", MappingProxyType(dict(self.measures)))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Give (N, T)."""
+        return len(self.units), len(self.years)
+
+    @classmethod
+    def from_rows(
+        cls,
+        rows: Iterable[Mapping[str, object]],
+        *,
+        unit: str,
+        time: str,
+        columns: Sequence[str] | None = None,
+        measures: Mapping[str, str] | None = None,
+    ) -> Self:
+        """Read a panel from long rows, one row per unit and year.
+
+        `unit` and `time` name the key columns; `columns` the figures to take (all that hold only
+        numbers, when not given). Units keep the order in which they first come. A unit-year that
+        has no row, or an empty figure, is NaN. Raises InputError for a unit-year given twice, a
+        year that isn't a whole number, text in a column asked for; NotFoundError for a column
+        that isn't there.
+        """
+        table = list(rows)
+        if not table:
+            raise InputError("There are no rows to make a panel of")
+        present = list(dict.fromkeys(name for row in table for name in row))
+        keys = (unit, time)
+        for name in (*keys, *(columns or ())):
+            if name not in present:
+                raise NotFoundError(f"There is no column {name!r}; there are {present}")
+        places = _places(table, unit=unit, time=time)
+        units = list(dict.fromkeys(place[0] for place in places))
+        years = sorted({place[1] for place in places})
+        if len(units) * len(years) > CELLS_MAX:
+            raise InputError(
+                f"{len(units)} units x {len(years)} years is more than {CELLS_MAX} cells: "
+                f"are {unit!r} and {time!r} the keys?"
+            )
+        row_of = {name: i for i, name in enumerate(units)}
+        col_of = {year: t for t, year in enumerate(years)}
+        taken: dict[str, Figures] = {}
+        for name in columns if columns is not None else [n for n in present if n not in keys]:
+            figures = np.full((len(units), len(years)), np.nan)
+            try:
+                for place, row in zip(places, table, strict=True):
+                    figures[row_of[place[0]], col_of[place[1]]] = _figure(row.get(name))
+            except ValueError as error:
+                if columns is None:
+                    continue
+                raise InputError(
+                    f"Column {name!r} of {place[0]} {place[1]} is {row.get(name)!r}, not a number"
+                ) from error
+            taken[name] = figures
+        return cls(tuple(units), tuple(years), taken, dict(measures or {}))
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: Path | str,
+        *,
+        unit: str,
+        time: str,
+        columns: Sequence[str] | None = None,
+        measures: Mapping[str, str] | None = None,
+        encoding: str = "utf-8-sig",
+    ) -> Self:
+        """Read a panel from a CSV file with a header, one row per unit and year.
+
+        Arguments and errors as in `from_rows`; a row with too many or too few fields is an
+        InputError that gives its line.
+        """
+        with Path(path).open(encoding=encoding, newline="") as file:
+            reader = csv.reader(file)
+            header = next(reader, None)
+            if header is None:
+                raise InputError(f"{path} is empty")
+            rows = []
+            for fields in reader:
+                if len(fields) != len(header):
+                    raise InputError(
+                        f"{path} line {reader.line_num} has {len(fields)} fields, "
+                        f"the header has {len(header)}"
+                    )
+                rows.append(dict(zip(header, fields, strict=True)))
+        return cls.from_rows(rows, unit=unit, time=time, columns=columns, measures=measures)
+
+    def get(self, name: str) -> Figures:
+        """Give one column [N x T], NaN where missing; NotFoundError when it isn't there."""
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise NotFoundError(
+                f"The panel has no column {name!r}; it has {sorted(self.columns)}"
+            ) from None
+
+    def get_complete(self, name: str) -> Figures:
+        """Give one column [N x T] without gaps; InputError that names the cells missing."""
+        figures = self.get(name)
+        gaps = np.isnan(figures)
+        if gaps.any():
+            raise InputError(
+                f"Column {name!r} has no figure for {name_cells(self.units, self.years, gaps)}; "
+                "this needs a balanced panel: select units and years, or give the figures"
+            )
+        return figures
+
+    def stack(self, names: Sequence[str]) -> Figures:
+        """Give several complete columns as [N x T x K]; errors as in `get_complete`."""
+        return np.stack([self.get_complete(name) for name in names], axis=2)
+
+    def select(
+        self, *, units: Sequence[str] | None = None, years: Sequence[int] | None = None
+    ) -> Self:
+        """Give the panel of some units (in the order asked for) and some years."""
+        kept_units = self.units if units is None else tuple(units)
+        kept_years = self.years if years is None else tuple(sorted(years))
+        for kind, asked, there in (
+            ("unit", kept_units, self.units),
+            ("year", kept_years, self.years),
+        ):
+            unknown = sorted(set(asked) - set(there))  # type: ignore[type-var]
+            if unknown:
+                raise NotFoundError(f"The panel has no {kind} {unknown[0]!r}")
+        grid = np.ix_(
+            [self.units.index(name) for name in kept_units],
+            [self.years.index(year) for year in kept_years],
+        )
+        columns = {name: figures[grid] for name, figures in self.columns.items()}
+        return type(self)(kept_units, kept_years, columns, self.measures)
+
+    def with_columns(
+        self, columns: Mapping[str, Figures], measures: Mapping[str, str] | None = None
+    ) -> Self:
+        """Give the panel with further columns [N x T]; one of the same name is replaced."""
+        kept = {name: text for name, text in self.measures.items() if name not in columns}
+        return type(self)(
+            self.units, self.years, {**self.columns, **columns}, {**kept, **(measures or {})}
+        )
+
+
+def _figure(value: object) -> float:
+    """Read one cell; raise ValueError when it isn't a number."""
+    if value is None:
+        return math.nan
+    if isinstance(value, str):
+        text = value.strip()
+        return math.nan if text.lower() in MISSING else float(text)
+    if isinstance(value, int | float | np.number):
+        return float(value)
+    raise ValueError(type(value).__name__)
+
+
+def _places(
+    table: Sequence[Mapping[str, object]], *, unit: str, time: str
+) -> list[tuple[str, int]]:
+    """Give (unit, year) of every row, each once."""
+    places: dict[tuple[str, int], int] = {}
+    for number, row in enumerate(table, start=1):
+        name = "" if row.get(unit) is None else str(row[unit]).strip()
+        if not name:
+            raise InputError(f"Row {number} has no {unit!r}")
+        try:
+            year = _figure(row.get(time))
+            whole = int(year)
+        except ValueError as error:
+            raise InputError(
+                f"Row {number} ({name}) has {time} {row.get(time)!r}, not a year"
+            ) from error
+        if whole != year:
+            raise InputError(f"Row {number} ({name}) has {time} {year}, not a whole year")
+        if (name, whole) in places:
+            raise InputError(
+                f"{name} {whole} is given twice, in rows {places[name, whole]} and {number}"
+            )
+        places[name, whole] = number
+    return list(places)
