@@ -21,6 +21,12 @@ US_PER_S: Final = 1_000_000
 BEGINNING: Final = -(2**62)
 """'Always': the time from which a statement without `observedAt` holds (see docs/decisions)."""
 
+MOMENTS_MAX: Final = 8192
+"""Moments that are remembered in both forms: the instances of a batch speak of few moments."""
+
+PLAIN_LENGTH_MAX: Final = 27
+"""Characters of a date-time in UTC to the microsecond."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_ONE: Final = date(1970, 1, 1).toordinal()
 _US_PER_DAY: Final = 86_400 * US_PER_S
@@ -105,12 +111,21 @@ def parse_fixed(text: str, *, name: str = "time") -> str:
     >>> parse_fixed("2026-01-31T08:00:00Z"), parse_fixed("2026-01-31T08:00:00.5+08:00")
     ('2026-01-31T08:00:00.000000Z', '2026-01-31T00:00:00.500000Z')
     """
-    match = _PLAIN.fullmatch(text) if isinstance(text, str) else None
+    short = isinstance(text, str) and len(text) <= PLAIN_LENGTH_MAX
+    plain = _plain_fixed(text) if short else None
+    return fixed(parse_us(text, name=name)) if plain is None else plain
+
+
+@lru_cache(maxsize=MOMENTS_MAX)
+def _plain_fixed(text: str) -> str | None:
+    """Give a plain date-time in fixed width; None for one that isn't plain, or isn't one."""
+    match = _PLAIN.fullmatch(text)
     if match is None or _day_us(match[1]) is None:
-        return fixed(parse_us(text, name=name))
+        return None
     return f"{text[:19]}.{(match[2] or '').ljust(6, '0')}Z"
 
 
+@lru_cache(maxsize=MOMENTS_MAX)
 def fixed_us(text: str) -> int:
     """Read a fixed-width text of ours back as microseconds.
 
