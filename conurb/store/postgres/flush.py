@@ -6,22 +6,24 @@ same group stands on it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from conurb.errors import BadRequestDataError, InvariantError
+from conurb.errors import InvariantError
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import BEGINNING
-from conurb.store.ledger import HEAD, JournalRow, Key, Row, Rows
+from conurb.store.ledger import HEAD, Birth, JournalRow, Key, Row, Rows
+from conurb.store.postgres.births import add_birth
 from conurb.store.postgres.geometry import ewkb, geometries
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.schema import HEAD_TERM
 from conurb.store.postgres.statement import SUPERSEDE_LATER, Arrays, array_literal
-from conurb.store.postgres.values import check_storable, flatten, number_of
+from conurb.store.postgres.values import flatten, json_text, number_of
 
 Statement = tuple[str, list[Any]]
 
@@ -76,14 +78,20 @@ class Flush:
         before = self._erase(rows.erased)
         before += self._supersede(rows)
         grown = self._add_history(rows)
+        born = {birth.entity.id for birth in rows.births}
         for entity_id, held in rows.state.items():
-            if held is not None:
+            if held is not None and entity_id not in born:
                 known = self._know(entity_id, held.born_us)
                 self.add_state(
                     known, entity_id, held.born_us, held.entity, grown=entity_id in grown
                 )
+        births = deque(rows.births)
         for entry in rows.journal:
+            while births and births[0].stamp_us < entry.at_us:
+                self._add_birth(births.popleft())
             self._add_journal(entry)
+        for birth in births:
+            self._add_birth(birth)
         for reader, seq in positions.items():
             self._arrays.add("position", reader, seq)
         terms, typesets = self._names.take_fresh()
@@ -178,7 +186,7 @@ class Flush:
             # A tombstone whose time was stated isn't of the time of its write.
             body, number, observed = None, None, row.at_us != row.recorded_us
         else:
-            body = _json(instance, row.id)
+            body = json_text(instance, row.id)
             observed = "observedAt" in instance
             if row.attribute == HEAD:
                 number = float(self._names.sid(tuple(instance["types"])))
@@ -260,6 +268,14 @@ class Flush:
         for attribute, dataset in old.keys() - new.keys():
             self._arrays.add("geometry_gone", eid, self._tid(attribute), dataset)
 
+    def _add_birth(self, birth: Birth) -> None:
+        self.seq += 1
+        self.eid += 1
+        entity, born = birth.entity, birth.born_us
+        series = add_birth(self._arrays, self._names, birth, eid=self.eid, seq=self.seq)
+        last = LastHead(born, self._names.sid(entity.types), entity.scope)
+        self._known[entity.id] = Known(self.eid, True, born, last, series, entity)
+
     def _add_journal(self, entry: JournalRow) -> None:
         self.seq += 1
         after = entry.after
@@ -282,28 +298,22 @@ class Flush:
             orjson.dumps(entry.before).decode() if entry.before else "{}",
             None
             if after is None
-            else self._documents.get(id(after)) or _json(after.attrs, entry.id),
+            else self._documents.get(id(after)) or json_text(after.attrs, entry.id),
         )
 
 
 def _dump(entity: Entity) -> str:
-    return _json(entity.attrs, entity.id)
-
-
-def _json(value: Any, entity_id: str) -> str:
-    try:
-        text = orjson.dumps(value).decode()
-    except orjson.JSONEncodeError as error:
-        raise BadRequestDataError(f"{entity_id}: can't be stored as JSON: {error}") from error
-    if "\\u0000" in text:
-        check_storable(text, entity_id)
-    return text
+    return json_text(entity.attrs, entity.id)
 
 
 def _last_stamp(rows: Rows) -> int:
     """Give the last stamp that these rows have taken; the least number when they took none."""
     taken = [max(row.number, row.recorded_us) for row in rows.history]
-    return max(taken + [entry.at_us for entry in rows.journal], default=BEGINNING)
+    taken += [entry.at_us for entry in rows.journal]
+    taken += [
+        birth.stamp_us + sum(map(len, birth.entity.attrs.values())) for birth in rows.births[-1:]
+    ]
+    return max(taken, default=BEGINNING)
 
 
 def _columns(rows: list[tuple[Any, ...]], width: int) -> list[list[Any]]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import orjson
+
 from conurb.errors import InvariantError
 
 Types = tuple[str, ...]
@@ -25,6 +27,7 @@ class Names:
     def __init__(self) -> None:
         self._tids: dict[str, int] = {}
         self._iris: dict[int, str] = {}
+        self._json_keys: dict[int, str] = {}
         self._sids: dict[Types, int] = {}
         self._types: dict[int, Types] = {}
         self._fresh_terms: list[tuple[int, str]] = []
@@ -54,6 +57,13 @@ class Names:
             self._tids[iri], self._iris[tid] = tid, iri
             self._fresh_terms.append((tid, iri))
         return tid
+
+    def json_key(self, tid: int) -> str:
+        """Give the IRI of a number as a key in JSON."""
+        key = self._json_keys.get(tid)
+        if key is None:
+            key = self._json_keys[tid] = orjson.dumps(self._iris[tid]).decode()
+        return key
 
     def find_tid(self, iri: str) -> int | None:
         """Find the number of an IRI; None when nothing here has that name."""
@@ -110,4 +120,5 @@ class Names:
             del self._sids[self._types.pop(sid)]
         for tid in self._pending:
             del self._tids[self._iris.pop(tid)]
+            self._json_keys.pop(tid, None)
         self.keep()

@@ -14,12 +14,13 @@ from typing import Any, Final
 
 
 def _arrays(types: str) -> tuple[str, ...]:
+    """Give types of columns; `word` is a text of letters alone, or null."""
     return tuple(f"{kind}[]" for kind in types.split())
 
 
 _OBJECT: Final = _arrays("bigint text bigint bigint int text text text")
 _ENTITY: Final = _arrays("bigint text int text bigint bigint bigint bigint text text")
-_HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint boolean float8 text text")
+_HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint boolean float8 word text")
 _JOURNAL: Final = _arrays("bigint bigint text text int text bigint bigint bigint text text text")
 
 PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
@@ -164,7 +165,9 @@ def _sql(present: tuple[str, ...]) -> str:
     for part in present:
         types, sql = PARTS[part]
         places = [
-            f"${number + n}::{kind}" if kind in _BY_DRIVER else f"${number + n}::text::{kind}"
+            f"${number + n}::{kind}"
+            if kind in _BY_DRIVER
+            else f"${number + n}::text::{kind.replace('word', 'text')}"
             for n, kind in enumerate(types, 1)
         ]
         number += len(types)

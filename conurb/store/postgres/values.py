@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import orjson
+
 from conurb.errors import BadRequestDataError
 from conurb.model.entity import Attributes, Instance, instance_value
 
@@ -56,6 +58,17 @@ def number_of(instance: Instance) -> float | None:
     if isinstance(value, bool | int | float):
         return float(value)
     return float(len(value)) if isinstance(value, list) else None
+
+
+def json_text(value: Any, entity_id: str) -> str:
+    """Write JSON; raise BadRequestDataError when it can't be stored."""
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise BadRequestDataError(f"{entity_id}: can't be stored as JSON: {error}") from error
+    if NUL in text:
+        check_storable(text, entity_id)
+    return text
 
 
 def check_storable(text: str, entity_id: str) -> None:

@@ -378,9 +378,9 @@ class Group:
         """Write what was decided so far: one statement alone, or one step of a transaction."""
         needs = self._ledger.needs()
         facts = await self._facts(needs) if needs else (set(), {})
-        rows = self._ledger.take_rows(*facts)
+        rows = self._ledger.take_rows(*facts, births=True)
         flush = Flush(self._names, self._known, seq=self.seq, eid=self.eid)
-        if len(rows.history) >= THREAD_OPERATIONS_MIN:
+        if len(rows.history) + len(rows.births) >= THREAD_OPERATIONS_MIN:
             before, statement = await asyncio.to_thread(flush.statements, rows, self._positions)
         else:
             before, statement = flush.statements(rows, self._positions)
