@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import time
@@ -104,6 +105,7 @@ def _welcome(
     names = pack.definition.name
     first = pack.cities[0].id
     state = "loaded" if loaded.written else "as it was"
+    command = _command()
     sys.stdout.write(
         f"{names['en']} {names['zh']} is up: {loaded.cities} cities, each a node, and the region.\n"
         f"Ready in {elapsed_s:.1f} s; the pack is {state}; the stores are in {folder}\n"
@@ -113,14 +115,24 @@ def _welcome(
         f"NGSILD-Tenant: {first}\n"
         "\n"
         "Try:\n"
-        f"  conurb object query --type City --q 'population>5000000' --pick name,population{at}\n"
-        f"  conurb object history urn:ngsi-ld:City:{first}:{first} co2{at}\n"
-        f"  conurb object get urn:ngsi-ld:City:{first}:{first} --tenant {first} "
+        f"  {command} object query --type City --q 'population>5000000' "
+        f"--pick name,population{at}\n"
+        f"  {command} object history urn:ngsi-ld:City:{first}:{first} co2{at}\n"
+        f"  {command} object get urn:ngsi-ld:City:{first}:{first} --tenant {first} "
         f"--pick name,gdp,area{at}\n"
         "\n"
         "Ctrl-C stops it.\n"
     )
     sys.stdout.flush()
+
+
+def _command() -> str:
+    """Give how the command was called: by name when the path finds it, else by its file."""
+    called = Path(sys.argv[0])
+    found = shutil.which(called.name)
+    if found is not None and Path(found).resolve() == called.resolve():
+        return called.name
+    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
 
 
 def _data_home() -> Path:
