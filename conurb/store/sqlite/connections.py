@@ -1,9 +1,11 @@
-"""Connections of one store: one that writes, in a thread of its own, and those that read.
+"""Connections of one store: one that writes, and those that read.
 
 Reads by primary key take some ten microseconds, less than the way to another thread and back, so
 the event loop has a connection of its own for them. Queries run in a small pool of threads that
 all stores of the process share; each thread opens its connection to a store when it first needs
-it. Forty-one stores in one process must stay small, so that caches are.
+it. Writers share a pool too: group commit lets one piece of a store's work run at a time, and a
+thread that waits for the disk costs memory. Forty-one stores in one process must stay small, so
+caches are.
 """
 
 from __future__ import annotations
@@ -27,8 +29,11 @@ from conurb.store.sqlite import functions, schema
 READER_THREADS: Final = 4
 """Threads that run queries, for all stores of the process together."""
 
+WRITER_THREADS: Final = 8
+"""Threads that write, for all stores of the process together."""
+
 READER_CACHE_KIB: Final = 1_024
-WRITER_CACHE_KIB: Final = 8_192
+WRITER_CACHE_KIB: Final = 4_096
 
 QUERY_TIME_MAX_S: Final = 60.0
 """A query that runs longer is stopped."""
@@ -49,6 +54,7 @@ class InlineOverrunError(Exception):
 
 
 _readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="conurb-read")
+_writers = ThreadPoolExecutor(WRITER_THREADS, thread_name_prefix="conurb-write")
 
 
 class Connections:
@@ -60,7 +66,6 @@ class Connections:
         self._lock = threading.Lock()
         self._open: list[apsw.Connection] = []
         self._inline: apsw.Connection | None = None
-        self._writer_thread: ThreadPoolExecutor | None = None
         self._lock_file: int | None = None
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────
@@ -126,10 +131,8 @@ class Connections:
     # ── writing ───────────────────────────────────────────────────────────────────────────────
 
     async def in_writer(self, work: Callable[[], T]) -> T:
-        """Run work in the writer thread."""
-        if self._writer_thread is None:
-            self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="conurb-write")
-        return await asyncio.get_running_loop().run_in_executor(self._writer_thread, work)
+        """Run work of the writer; the caller lets one piece at a time run."""
+        return await asyncio.get_running_loop().run_in_executor(_writers, work)
 
     def claim(self) -> None:
         """Become the one process that writes to this file.
@@ -150,9 +153,6 @@ class Connections:
 
     def close(self) -> None:
         """Close everything that is open."""
-        if self._writer_thread is not None:
-            self._writer_thread.shutdown()
-            self._writer_thread = None
         with self._lock:
             for connection in self._open:
                 with contextlib.suppress(apsw.ThreadingViolationError):

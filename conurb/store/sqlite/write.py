@@ -1,6 +1,6 @@
 """The writer of the embedded engine: one group of requests becomes one durable transaction.
 
-Runs in the store's one writer thread. It loads what it holds of every object of the group in one
+Runs in a thread for writers, one group at a time. It loads what it holds of every object in one
 statement, lets the ledger decide, and writes table by table with prepared statements.
 """
 
@@ -62,7 +62,7 @@ T = TypeVar("T")
 
 
 class Writer:
-    """Owns the connection that writes. Every method runs in the writer thread."""
+    """Owns the connection that writes. Its methods run in a writer's thread, one at a time."""
 
     def __init__(self, connection: apsw.Connection, stamps: Stamps, terms: Terms) -> None:
         self.connection = connection
