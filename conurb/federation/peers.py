@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from conurb.access.caller import Caller
 from conurb.errors import AccessError, InputError, NonexistentTenantError, UnavailableError
 from conurb.federation.completeness import Absence
-from conurb.federation.registrations import THIS_PROCESS, Registration
 from conurb.model.entity import Entity
 from conurb.model.query.tree import Query, TemporalQuery
+from conurb.model.registration import THIS_PROCESS, Registration
 from conurb.node.consume import Answer, Consumption
 from conurb.node.node import Node
 from conurb.node.temporal import Temporal

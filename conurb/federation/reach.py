@@ -13,7 +13,6 @@ from conurb.errors import UnavailableError
 from conurb.federation.completeness import Absence
 from conurb.federation.peers import LocalPeer, Open, Peer, Reads, peer_of
 from conurb.federation.registrations import Registrations
-from conurb.federation.route import routes
 from conurb.model.query.tree import Query
 from conurb.node.node import Node
 
@@ -22,9 +21,10 @@ class Reach:
     """The nodes that one node can ask, with its own reads as they were before it federated."""
 
     def __init__(self, node: Node, *, name: str, open_node: Open) -> None:
-        self.registrations = Registrations(node.store)
+        self.registrations = Registrations(
+            node.store, clock=node.clock, outbound=node.delivery.outbound
+        )
         self.name = name
-        self._node = node
         self._open_node = open_node
         own = Reads(node.consume, node.temporal, node.store)
 
@@ -35,7 +35,7 @@ class Reach:
 
     async def is_alone(self, caller: Caller) -> bool:
         """Whether this node answers alone: it has no registrations, or was passed already."""
-        return self.name in caller.via or not await self.registrations.all()
+        return self.name in caller.via or not await self.registrations.any()
 
     def passed(self, caller: Caller) -> Caller:
         """Note on a request that it has passed this node."""
@@ -45,11 +45,9 @@ class Reach:
         """Give the nodes that a query concerns, this one first, and those that can't be asked."""
         peers: list[Peer] = [self._itself]
         absences: list[Absence] = []
-        for registration in routes(
-            await self.registrations.all(), query, now_us=self._node.clock()
-        ):
+        for match in await self.registrations.find(query):
             try:
-                peers.append(peer_of(registration, self._open_node))
+                peers.append(peer_of(match.registration, self._open_node))
             except UnavailableError as error:
-                absences.append(Absence(registration.name, error.detail))
+                absences.append(Absence(match.registration.name, error.detail))
         return peers, absences

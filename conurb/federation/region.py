@@ -49,6 +49,7 @@ def federate(node: Node, *, name: str, open_node: Open) -> None:
     without registrations answers as before.
     """
     reach = Reach(node, name=name, open_node=open_node)
+    node.companions.append(reach.registrations)
     node.consume = FederatedConsumption(node, node.consume, reach)
     node.temporal = FederatedTemporal(node, node.temporal, reach)
     whole = cast("Store", _Whole(node.consume, node.temporal))

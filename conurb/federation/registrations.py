@@ -1,98 +1,523 @@
-"""Context source registrations: which node may know what (clauses 5.2.9 to 5.2.11).
+"""The context source registrations of a node: create, update, delete, find (clauses 5.9, 5.10).
 
-Internal form: names are IRIs, times are microseconds. They are documents of the region node's
-store, so that they survive a restart and travel with an export.
+They are documents of the node's store, so that they survive a restart and travel with an export;
+in memory they stand in an index (`conurb.federation.route`) that every distributed operation asks.
+How requests to a source went is counted beside them (`went`) and stored now and then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+from uuid import uuid4
 
-from conurb.model.registration import (
-    THIS_PROCESS,
-    EntityInfo,
-    Information,
-    Mode,
-    Registration,
-    TimeInterval,
+from conurb.errors import (
+    AlreadyExistsError,
+    BadRequestDataError,
+    ConflictError,
+    ConurbError,
+    NotFoundError,
 )
-from conurb.store.contract import Document
+from conurb.federation.route import Index, Match
+from conurb.model.names import check_uri
+from conurb.model.query.match import holds
+from conurb.model.query.tree import (
+    Condition,
+    Query,
+    Selector,
+    TimeWindow,
+    TypeAll,
+    TypeIs,
+    TypeSelection,
+)
+from conurb.model.registration import PROXIED, EntityInfo, Information, Mode, Registration
+from conurb.model.registration_document import (
+    document_of,
+    read_document,
+    show_document,
+    source_of,
+)
+from conurb.model.registration_rules import compile_registration
+from conurb.model.subscription_document import Document, merge_documents
+from conurb.model.time import US_PER_S, Clock, shown_us, system_clock
+from conurb.store.contract import Document as StoredDocument
 
 if TYPE_CHECKING:
+    from conurb.access.caller import Caller
+    from conurb.access.outbound import Outbound
+    from conurb.model.context import Terms
     from conurb.store.contract import Store
 
-__all__ = [
-    "KIND",
-    "THIS_PROCESS",
-    "EntityInfo",
-    "Information",
-    "Mode",
-    "Registration",
-    "Registrations",
-]
+KIND: Final = "csource-registration"
+STANDING_KIND: Final = "csource-registration-standing"
+REGISTRATIONS_MAX: Final = 100_000
+"""How many registrations one tenant may have."""
+FLUSH_S: Final = 1.0
+"""How long standings are collected before they are stored together."""
+TEND_S_MAX: Final = 3600.0
+"""How long it is slept at most before looking for what has expired."""
 
-KIND: Final = "registration"
-
-
-def to_document(registration: Registration) -> Document:
-    """Write a registration as a document of a store."""
-    body = asdict(registration)
-    body["operations"] = sorted(registration.operations)
-    return Document(KIND, registration.id, body)
+_log = logging.getLogger(__name__)
 
 
-def from_document(document: Document) -> Registration:
-    """Read what `to_document` wrote."""
-    body: dict[str, Any] = dict(document.body)
-    body["information"] = tuple(map(_information, body["information"]))
-    body["operations"] = frozenset(body["operations"])
-    for member in ("datasets", "scopes"):
-        body[member] = tuple(body[member])
-    body["source_info"] = tuple((key, value) for key, value in body["source_info"])
-    for member in ("management_interval", "observation_interval"):
-        if body[member] is not None:
-            body[member] = TimeInterval(**body[member])
-    return Registration(**body)
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """A registration as it is stored, and what it means."""
+
+    document: Document
+    registration: Registration
+    created_us: int
+    modified_us: int
+
+    @property
+    def id(self) -> str:
+        """Give the registration's id."""
+        return self.registration.id
+
+    def stored(self) -> StoredDocument:
+        """Write it as a document of a store."""
+        times = {"createdUs": self.created_us, "modifiedUs": self.modified_us}
+        return StoredDocument(KIND, self.id, {"document": self.document, **times})
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Filed:
+        """Read it from a stored document."""
+        document = body["document"]
+        registration = compile_registration(document)
+        return cls(document, registration, body["createdUs"], body["modifiedUs"])
+
+
+@dataclass(slots=True)
+class Standing:
+    """How requests to a source went (table 5.2.9-2)."""
+
+    sent: int = 0
+    failed: int = 0
+    status: Literal["ok", "failed"] | None = None
+    last_success_us: int | None = None
+    last_failure_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A registration as it is shown: `information` is what of it was asked for."""
+
+    filed: Filed
+    information: tuple[Information, ...]
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A question for registrations (clause 5.10.2).
+
+    `query` says of which entities, `filter` what their context source properties are to be, and
+    `window` of which time; without it, it is for sources of what is now.
+    """
+
+    query: Query
+    filter: Condition | None = None
+    window: TimeWindow | None = None
+
+
+Watch = Callable[[Filed | None, Filed | None], None]
+"""Is told of every change: what a registration was, and what it is; None is not there."""
 
 
 class Registrations:
     """The registrations of one node, read once and kept with the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock = system_clock,
+        outbound: Outbound | None = None,
+        new_id: Callable[[], str] = lambda: f"urn:ngsi-ld:ContextSourceRegistration:{uuid4()}",
+    ) -> None:
+        """Take the store that keeps them; `outbound` says where sources may be, None: anywhere."""
         self._store = store
-        self._known: dict[str, Registration] | None = None
+        self._clock = clock
+        self._outbound = outbound
+        self._new_id = new_id
+        self._filed: dict[str, Filed] | None = None
+        self._index = Index()
+        self._standings: dict[str, Standing] = {}
+        self._dirty: set[str] = set()
+        self._writing = asyncio.Lock()
+        self._moved = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._watches: list[Watch] = []
+
+    # ── life ──────────────────────────────────────────────────────────────────────────────────
+
+    async def open(self) -> None:
+        """Read what is stored, and start to store standings and to drop what expires."""
+        await self._loaded()
+        self._task = asyncio.create_task(self._tend(), name="registrations")
+
+    async def close(self) -> None:
+        """Stop, and store how things stand."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+        with contextlib.suppress(ConurbError):
+            await self._flush()
+
+    def watch(self, watch: Watch) -> None:
+        """Have every change told."""
+        self._watches.append(watch)
+
+    # ── what the federation asks and says ─────────────────────────────────────────────────────
 
     async def all(self) -> list[Registration]:
         """List them, in order of their creation."""
-        return list((await self._loaded()).values())
+        return [one.registration for one in (await self._loaded()).values()]
+
+    async def any(self) -> bool:
+        """Whether there are any."""
+        return bool(await self._loaded())
+
+    async def find(
+        self,
+        query: Query,
+        *,
+        operation: str | None = None,
+        modes: frozenset[Mode] | None = None,
+        window: TimeWindow | None = None,
+        passed: tuple[str, ...] = (),
+    ) -> list[Match]:
+        """Give the registrations that may hold what a query selects; see `Index.find`."""
+        await self._loaded()
+        return self._index.find(
+            query,
+            now_us=self._clock(),
+            operation=operation,
+            modes=modes,
+            window=window,
+            passed=passed,
+        )
+
+    def went(self, registration_id: str, *, ok: bool) -> None:
+        """Count a request that was sent to a source, and whether it succeeded."""
+        if self._filed is None or registration_id not in self._filed:
+            return
+        standing = self._standings.setdefault(registration_id, Standing())
+        standing.sent += 1
+        if ok:
+            standing.status, standing.last_success_us = "ok", self._clock()
+        else:
+            standing.failed += 1
+            standing.status, standing.last_failure_us = "failed", self._clock()
+        self._dirty.add(registration_id)
+        self._moved.set()
+
+    def standing(self, registration_id: str) -> Standing:
+        """Give how requests to a source went."""
+        return self._standings.get(registration_id) or Standing()
 
     async def put(self, registration: Registration) -> None:
-        """Store one, replacing that of its id; nothing is written when it is the same."""
-        known = await self._loaded()
-        if known.get(registration.id) != registration:
-            await self._store.put_document(to_document(registration))
-            known[registration.id] = registration
+        """Store one that a program made, replacing that of its id; the same again is no write."""
+        filed = await self._loaded()
+        before = filed.get(registration.id)
+        if before is not None and before.registration == registration:
+            return
+        now = self._clock()
+        async with self._writing:
+            await self._keep(
+                Filed(
+                    document_of(registration),
+                    registration,
+                    now if before is None else before.created_us,
+                    now,
+                )
+            )
 
     async def delete(self, registration_id: str) -> bool:
         """Delete one; whether there was one."""
-        known = await self._loaded()
-        known.pop(registration_id, None)
-        return await self._store.delete_document(KIND, registration_id)
+        await self._loaded()
+        async with self._writing:
+            return await self._drop(registration_id)
 
-    async def _loaded(self) -> dict[str, Registration]:
-        if self._known is None:
+    # ── operations ────────────────────────────────────────────────────────────────────────────
+
+    async def create(self, caller: Caller, raw: Any, terms: Terms) -> str:
+        """Register a context source and give the registration's id (clause 5.9.2).
+
+        Raises BadRequestDataError for what breaks a rule, AlreadyExistsError for an id that is
+        taken, ConflictError for what is held here or registered already, ForbiddenError when the
+        caller may not register or this node may not send to the endpoint.
+        """
+        caller.require("federate")
+        document = read_document(raw, terms)
+        if "id" not in document:
+            document["id"] = self._new_id()
+        registration = compile_registration(document)
+        self._check_expiry(registration)
+        filed = await self._loaded()
+        async with self._writing:
+            if registration.id in filed:
+                raise AlreadyExistsError(f"registration {registration.id!r} exists already")
+            if len(filed) >= REGISTRATIONS_MAX:
+                raise BadRequestDataError(f"this tenant has {REGISTRATIONS_MAX} registrations")
+            self._check_endpoint(registration)
+            await self._check_conflicts(registration)
+            now = self._clock()
+            await self._keep(Filed(document, registration, now, now))
+        return registration.id
+
+    async def update(self, caller: Caller, registration_id: str, raw: Any, terms: Terms) -> None:
+        """Change a registration by a fragment; null removes a member (clauses 5.9.3, 5.5.8).
+
+        Raises NotFoundError when there is none, else what `create` raises.
+        """
+        caller.require("federate")
+        check_uri(registration_id, name="registration id")
+        fragment = read_document(raw, terms)
+        if fragment.get("id", registration_id) != registration_id:
+            raise BadRequestDataError("id: a registration's id can't be changed")
+        await self._loaded()
+        async with self._writing:
+            before = self._get(registration_id)
+            document = merge_documents(before.document, fragment)
+            registration = compile_registration(document)
+            if "expiresAt" in fragment:
+                self._check_expiry(registration)
+            if "endpoint" in fragment:
+                self._check_endpoint(registration)
+            await self._check_conflicts(registration)
+            await self._keep(Filed(document, registration, before.created_us, self._clock()))
+
+    async def remove(self, caller: Caller, registration_id: str) -> None:
+        """Delete a registration (clause 5.9.4); raise NotFoundError when there is none."""
+        caller.require("federate")
+        check_uri(registration_id, name="registration id")
+        await self._loaded()
+        async with self._writing:
+            self._get(registration_id)
+            await self._drop(registration_id)
+
+    async def get(self, caller: Caller, registration_id: str) -> Shown:
+        """Give a registration (clause 5.10.1); raise NotFoundError when there is none."""
+        caller.require("read")
+        check_uri(registration_id, name="registration id")
+        await self._loaded()
+        filed = self._get(registration_id)
+        return Shown(filed, filed.registration.information, self.standing(filed.id))
+
+    async def query(
+        self, caller: Caller, search: Search, *, limit: int, offset: int = 0
+    ) -> tuple[list[Shown], int]:
+        """Give a page of the registrations that may hold what is asked for, and count all.
+
+        Only that information is given of each that was asked for (clause 5.10.2.5).
+        """
+        caller.require("read")
+        await self._loaded()
+        found = self.matching(search)
+        return found[offset : offset + limit], len(found)
+
+    def matching(self, search: Search) -> list[Shown]:
+        """Give the registrations that a search finds (clauses 5.10.2.4, 5.11.2.4)."""
+        known = self._filed or {}
+        matches = self._index.find(
+            search.query, now_us=self._clock(), window=search.window, strict=True
+        )
+        return [
+            Shown(filed, match.information, self.standing(filed.id))
+            for match in matches
+            if (filed := known.get(match.registration.id)) is not None
+            and passes(filed, search.filter)
+        ]
+
+    # ── ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _loaded(self) -> dict[str, Filed]:
+        if self._filed is None:
             documents = await self._store.list_documents(KIND)
-            self._known = {one.id: from_document(one) for one in documents}
-        return self._known
+            standings = await self._store.list_documents(STANDING_KIND)
+            if self._filed is None:  # somebody else may have been faster
+                self._filed = {one.id: Filed.read(one.body) for one in documents}
+                self._standings = {one.id: Standing(**one.body) for one in standings}
+                for filed in self._filed.values():
+                    self._index.put(filed.registration)
+        return self._filed
+
+    def _get(self, registration_id: str) -> Filed:
+        filed = (self._filed or {}).get(registration_id)
+        if filed is None or filed.registration.is_expired(self._clock()):
+            raise NotFoundError(f"registration {registration_id!r} doesn't exist here")
+        return filed
+
+    async def _keep(self, filed: Filed) -> None:
+        known = await self._loaded()
+        await self._store.put_document(filed.stored())
+        before = known.get(filed.id)
+        known[filed.id] = filed
+        self._index.put(filed.registration)
+        self._tell(before, filed)
+
+    async def _drop(self, registration_id: str) -> bool:
+        known = await self._loaded()
+        there = await self._store.delete_document(KIND, registration_id)
+        before = known.pop(registration_id, None)
+        self._index.drop(registration_id)
+        if self._standings.pop(registration_id, None) is not None:
+            self._dirty.discard(registration_id)
+            await self._store.delete_document(STANDING_KIND, registration_id)
+        if before is not None:
+            self._tell(before, None)
+        return there
+
+    def _tell(self, before: Filed | None, after: Filed | None) -> None:
+        self._moved.set()
+        for watch in self._watches:
+            watch(before, after)
+
+    # ── what a registration must not conflict with ────────────────────────────────────────────
+
+    def _check_expiry(self, registration: Registration) -> None:
+        if registration.is_expired(self._clock()):
+            raise BadRequestDataError(
+                f"expiresAt: {shown_us(registration.expires_us or 0)} is in the past"
+            )
+
+    def _check_endpoint(self, registration: Registration) -> None:
+        if self._outbound is not None:
+            self._outbound.check(registration.endpoint)
+
+    async def _check_conflicts(self, registration: Registration) -> None:
+        """Raise ConflictError for what is registered or held here already (4.3.6.3, 5.9.2.4)."""
+        if registration.mode not in PROXIED:
+            return
+        for other in self._rivals(registration):
+            raise ConflictError(
+                f"registration {registration.id!r} in mode {registration.mode}: {other.id!r} is in "
+                f"mode {other.mode} for some of the same attributes of the same entity"
+            )
+        by_id = registration.mode == "exclusive"
+        for information in registration.information:
+            page = await self._store.query(_held(information, typed=not by_id))
+            for entity in page.entities:
+                raise ConflictError(
+                    f"registration {registration.id!r} in mode {registration.mode}: entity "
+                    f"{entity.id!r} is held here with what is registered"
+                )
+
+    def _rivals(self, registration: Registration) -> list[Registration]:
+        """Give registrations that can't be beside another one in mode exclusive or redirect.
+
+        An exclusive one has the entity of an id, whatever its type. Sources of history are beside
+        sources of what is now (clause 5.9.1).
+        """
+        window = TimeWindow() if registration.is_temporal else None
+        exclusive: frozenset[Mode] = frozenset({"exclusive"})
+        asked = [(exclusive, False), (PROXIED, True)]
+        if registration.mode == "redirect":
+            asked = [(exclusive, True)]
+        return [
+            match.registration
+            for information in registration.information
+            for modes, typed in asked
+            for match in self._index.find(
+                _held(information, typed=typed), now_us=self._clock(), modes=modes, window=window
+            )
+            if match.registration.id != registration.id
+            and match.registration.is_temporal == registration.is_temporal
+        ]
+
+    # ── keeping ───────────────────────────────────────────────────────────────────────────────
+
+    async def _tend(self) -> None:
+        """Drop what has expired, and store how requests went."""
+        while True:
+            try:
+                left_s = await self._expire()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(left_s):
+                        await self._moved.wait()
+                await asyncio.sleep(FLUSH_S)
+                self._moved.clear()
+                await self._flush()
+            except ConurbError as error:
+                _log.warning("keeping registrations: %s", error.detail)
+                await asyncio.sleep(FLUSH_S)
+
+    async def _expire(self) -> float:
+        """Drop what has expired; give how long until the next one does, in seconds."""
+        known = await self._loaded()
+        now = self._clock()
+        expiring = [
+            (one.registration.expires_us, one.id)
+            for one in known.values()
+            if one.registration.expires_us is not None
+        ]
+        for expires_us, registration_id in expiring:
+            if expires_us <= now:
+                async with self._writing:
+                    await self._drop(registration_id)
+        ahead = min((us for us, _ in expiring if us > now), default=None)
+        return TEND_S_MAX if ahead is None else min(TEND_S_MAX, (ahead - now) / US_PER_S)
+
+    async def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        for registration_id in dirty:
+            standing = self._standings.get(registration_id)
+            if standing is not None:
+                body = asdict(standing)
+                await self._store.put_document(StoredDocument(STANDING_KIND, registration_id, body))
 
 
-def _information(body: Mapping[str, Any]) -> Information:
-    return Information(
-        entities=tuple(
-            EntityInfo(tuple(item["types"]), item["id"], item["id_pattern"])
-            for item in body["entities"]
-        ),
-        attributes=tuple(body["attributes"]),
+def passes(filed: Filed, condition: Condition | None) -> bool:
+    """Whether a context source filter holds on a source (clauses 4.9, 5.10.2.4)."""
+    return condition is None or holds(condition, source_of(filed.document))
+
+
+def render_registration(
+    shown: Shown, terms: Terms, *, sys_attrs: bool = False, secrets: bool = False
+) -> Document:
+    """Write a registration as the API gives it (clause 5.2.9).
+
+    What the source is told with every request may be a password: it is given with `secrets` only.
+    """
+    filed = shown.filed
+    document = dict(filed.document)
+    if shown.information != filed.registration.information:
+        pairs = zip(document["information"], filed.registration.information, strict=True)
+        document["information"] = [one for one, meant in pairs if meant in shown.information]
+    if not secrets:
+        document.pop("contextSourceInfo", None)
+    written = show_document(document, terms)
+    standing = shown.standing
+    if standing.sent:
+        written["status"] = standing.status
+        written["timesSent"] = standing.sent
+        written["timesFailed"] = standing.failed
+    times = {"lastSuccess": standing.last_success_us, "lastFailure": standing.last_failure_us}
+    if sys_attrs:
+        times |= {"createdAt": filed.created_us, "modifiedAt": filed.modified_us}
+    written |= {member: shown_us(us) for member, us in times.items() if us is not None}
+    return written
+
+
+def _held(information: Information, *, typed: bool) -> Query:
+    """Say what a piece of information registers as a query, by type too or by id alone."""
+    return Query(
+        selectors=tuple(_selector(one, typed=typed) for one in information.entities),
+        attributes=information.attributes,
+        limit=1,
     )
+
+
+def _selector(entity: EntityInfo, *, typed: bool) -> Selector:
+    types: TypeSelection | None = None
+    if typed and entity.types:
+        parts = tuple(map(TypeIs, entity.types))
+        types = parts[0] if len(parts) == 1 else TypeAll(parts)
+    ids = () if entity.id is None else (entity.id,)
+    return Selector(ids, entity.id_pattern, types)

@@ -35,9 +35,9 @@ TEXT_MAX: Final = 16_384
 PAIRS_MAX: Final = 64
 """Most pairs of one receiverInfo or notifierInfo."""
 
-_HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-_OWN_HEADERS: Final = frozenset(
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+HEADER_VALUE: Final = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+OWN_HEADERS: Final = frozenset(
     {"connection", "content-length", "host", "keep-alive", "te", "trailer", "transfer-encoding",
      "upgrade"}
 )  # fmt: skip
@@ -90,8 +90,8 @@ def read_endpoint(value: Document | None) -> Endpoint:
         accept=accept,
         timeout_s=None if timeout_ms is None else timeout_ms / 1000,
         cooldown_s=0.0 if cooldown_ms is None else cooldown_ms / 1000,
-        receiver_info=_pairs(value.get("receiverInfo"), "receiverInfo"),
-        notifier_info=_pairs(value.get("notifierInfo"), "notifierInfo"),
+        receiver_info=read_pairs(value.get("receiverInfo"), "notification.endpoint.receiverInfo"),
+        notifier_info=read_pairs(value.get("notifierInfo"), "notification.endpoint.notifierInfo"),
     )
     _check_pairs(endpoint, scheme)
     return endpoint
@@ -117,10 +117,13 @@ def _check_address(uri: str) -> str:
     return parts.scheme
 
 
-def _pairs(value: Any, member: str) -> Pairs:
+def read_pairs(value: Any, where: str) -> Pairs:
+    """Read an array of key-value pairs (5.2.22); empty when it isn't given.
+
+    Raises BadRequestDataError.
+    """
     if value is None:
         return ()
-    where = f"notification.endpoint.{member}"
     if not isinstance(value, list) or len(value) > PAIRS_MAX:
         raise BadRequestDataError(f"{where}: {value!r:.100} is not an array of up to {PAIRS_MAX}")
     for one in value:
@@ -138,8 +141,8 @@ def _pairs(value: Any, member: str) -> Pairs:
 def _check_pairs(endpoint: Endpoint, scheme: str) -> None:
     if scheme.startswith("http"):
         for key, value in endpoint.receiver_info:
-            good = _HEADER_NAME.fullmatch(key) and _HEADER_VALUE.fullmatch(value)
-            if not good or key.lower() in _OWN_HEADERS:
+            good = HEADER_NAME.fullmatch(key) and HEADER_VALUE.fullmatch(value)
+            if not good or key.lower() in OWN_HEADERS:
                 raise BadRequestDataError(
                     f"notification.endpoint.receiverInfo: {key!r:.100} can't be an HTTP header"
                 )

@@ -89,14 +89,14 @@ def read_document(raw: Any, terms: Terms) -> Document:
     Raises BadRequestDataError for what looks like a known member misspelt, or for names that can't
     be read.
     """
-    given = _object(raw, "a subscription")
+    given = read_object(raw, "a subscription")
     document: Document = {}
     for key, value in given.items():
         member = _KEYWORDS.get(key, key)
         if member in READ_ONLY or member == "@context":
             continue
         if member not in MEMBERS:
-            _check_spelling(member, "a subscription", MEMBERS)
+            check_spelling(member, "a subscription", MEMBERS)
             continue
         document[member] = _read_member(member, value, terms.expand)
     return document
@@ -132,11 +132,11 @@ def _read_member(member: str, value: Any, name: Callable[[str], str]) -> Any:
         return value
     match member:
         case "entities":
-            return [_selector(one, name) for one in _array(value, "entities")]
+            return [_selector(one, name) for one in read_array(value, "entities")]
         case "watchedAttributes":
-            return _names(value, "watchedAttributes", name)
+            return read_names(value, "watchedAttributes", name)
         case "geoQ":
-            geo = _members(value, "geoQ", GEO_QUERY_MEMBERS)
+            geo = read_members(value, "geoQ", GEO_QUERY_MEMBERS)
             if isinstance(geo.get("geoproperty"), str):
                 geo["geoproperty"] = name(geo["geoproperty"])
             return geo
@@ -147,7 +147,7 @@ def _read_member(member: str, value: Any, name: Callable[[str], str]) -> Any:
 
 
 def _selector(value: Any, name: Callable[[str], str]) -> Document:
-    selector = _members(value, "entities", SELECTOR_MEMBERS)
+    selector = read_members(value, "entities", SELECTOR_MEMBERS)
     types = selector.get("type")
     if isinstance(types, str) and types.strip() != _ANY_TYPE:
         selector["type"] = _NAME.sub(lambda found: name(found[0]), types)
@@ -158,22 +158,23 @@ def _notification(value: Any, name: Callable[[str], str]) -> Document:
     known = (*NOTIFICATION_MEMBERS, *NOTIFICATION_READ_ONLY)
     notification = {
         key: one
-        for key, one in _members(value, "notification", known).items()
+        for key, one in read_members(value, "notification", known).items()
         if key not in NOTIFICATION_READ_ONLY
     }
     if "attributes" in notification:
-        notification["attributes"] = _names(
+        notification["attributes"] = read_names(
             notification["attributes"], "notification.attributes", name
         )
     for member in ("pick", "omit"):
         if member in notification:
             where = f"notification.{member}"
             notification[member] = [
-                _projection(_text(one, where), name) for one in _array(notification[member], where)
+                _projection(_text(one, where), name)
+                for one in read_array(notification[member], where)
             ]
     endpoint = notification.get("endpoint")
     if endpoint is not None:
-        notification["endpoint"] = _members(endpoint, "notification.endpoint", ENDPOINT_MEMBERS)
+        notification["endpoint"] = read_members(endpoint, "notification.endpoint", ENDPOINT_MEMBERS)
     return {key: notification[key] for key in NOTIFICATION_MEMBERS if key in notification}
 
 
@@ -181,35 +182,39 @@ def _projection(text: str, name: Callable[[str], str]) -> str:
     return _NAME.sub(lambda found: found[0] if found[0] in ENTITY_WORDS else name(found[0]), text)
 
 
-def _names(value: Any, where: str, name: Callable[[str], str]) -> list[str]:
+def read_names(value: Any, where: str, name: Callable[[str], str]) -> list[str]:
+    """Read an array of attribute names, each written by `name`; raise BadRequestDataError."""
     return [
         text if (text := _text(one, where)) in ENTITY_WORDS else name(text)
-        for one in _array(value, where)
+        for one in read_array(value, where)
     ]
 
 
-def _members(value: Any, where: str, allowed: tuple[str, ...]) -> Document:
-    given = {_KEYWORDS.get(key, key): one for key, one in _object(value, where).items()}
+def read_members(value: Any, where: str, allowed: tuple[str, ...]) -> Document:
+    """Read an object, leaving out what isn't allowed; raise BadRequestDataError for a slip."""
+    given = {_KEYWORDS.get(key, key): one for key, one in read_object(value, where).items()}
     for key in given:
         if key not in allowed:
-            _check_spelling(key, where, allowed)
+            check_spelling(key, where, allowed)
     return {key: one for key, one in given.items() if key in allowed}
 
 
-def _check_spelling(member: str, where: str, allowed: tuple[str, ...]) -> None:
+def check_spelling(member: str, where: str, allowed: tuple[str, ...]) -> None:
     """Raise BadRequestDataError when a member that isn't known is probably meant to be another."""
     meant = get_close_matches(member, allowed, n=1, cutoff=LIKENESS)
     if meant:
         raise BadRequestDataError(f"{where} has no member {member!r:.100}; {meant[0]!r} is one")
 
 
-def _object(value: Any, where: str) -> Mapping[str, Any]:
+def read_object(value: Any, where: str) -> Mapping[str, Any]:
+    """Read a JSON object; raise BadRequestDataError for anything else."""
     if not isinstance(value, Mapping):
         raise BadRequestDataError(f"{where}: {value!r:.100} is not a JSON object")
     return value
 
 
-def _array(value: Any, where: str) -> list[Any]:
+def read_array(value: Any, where: str) -> list[Any]:
+    """Read an array that isn't empty; raise BadRequestDataError for anything else."""
     if not isinstance(value, list) or not value:
         raise BadRequestDataError(f"{where}: {value!r:.100} is not an array with an item at least")
     return value

@@ -9,7 +9,7 @@ gives internal form back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from conurb.access.outbound import Outbound
 from conurb.model.time import Clock, system_clock
@@ -29,13 +29,25 @@ if TYPE_CHECKING:
     from conurb.store.contract import Store
 
 
+class Companion(Protocol):
+    """What other rooms wire to a node: it runs while the node is open."""
+
+    async def open(self) -> None:
+        """Start; the node's own parts are open."""
+        ...
+
+    async def close(self) -> None:
+        """Stop; the node's own parts are open still."""
+        ...
+
+
 class Node:
     """One tenant of a process: identity, store and parts.
 
     `id` is the permanent id of the node, the same for all of its tenants; `tenant` is None for the
     default tenant. `contexts` are the @contexts that the process knows, `rooms` where the stores of
     its snapshots stand (None: this node takes no snapshots), `delivery` sends its notifications
-    (by default to the same machine only).
+    (by default to the same machine only). `companions` are opened and closed with it.
     """
 
     def __init__(
@@ -60,15 +72,16 @@ class Node:
         self.consume = Consumption(store, self.bounds)
         self.temporal = Temporal(store, self.bounds)
         self.entity_maps = EntityMaps(store, self.consume, self.bounds, clock)
-        delivery = delivery or Delivery(Outbound(("loopback",)))
-        notices = SnapshotNotices(delivery, clock, tenant=tenant)
+        self.delivery = delivery or Delivery(Outbound(("loopback",)))
+        self.companions: list[Companion] = []
+        notices = SnapshotNotices(self.delivery, clock, tenant=tenant)
         self.snapshots = Snapshots(
             store, rooms or NoRooms(), self.bounds, clock, announce=notices.send
         )
         self.subscriptions = Subscriptions(
             store,
             contexts,
-            delivery,
+            self.delivery,
             clock=clock,
             tenant=tenant,
             join_entities_max=self.bounds.join_entities_max,
@@ -80,11 +93,15 @@ class Node:
         await self.store.open()
         await self.snapshots.open()
         await self.subscriptions.open()
+        for companion in self.companions:
+            await companion.open()
         self.reaper.start()
 
     async def close(self) -> None:
         """Stop what runs by itself, finish what was accepted, and let go of everything."""
         await self.reaper.stop()
+        for companion in reversed(self.companions):
+            await companion.close()
         await self.subscriptions.close()
         await self.snapshots.close()
         await self.store.close()

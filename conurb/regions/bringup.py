@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from conurb.federation.region import registrations_of
-from conurb.federation.registrations import THIS_PROCESS, Registration
 from conurb.model.changes import Operation
+from conurb.model.registration import FEDERATION_OPS, THIS_PROCESS, Registration
 from conurb.node.host import Host
 from conurb.node.node import Node
 from conurb.regions.figures import Figure
@@ -30,7 +30,7 @@ from conurb.regions.statement import StateObject
 from conurb.store.contract import Document
 
 KIND: Final = "region-pack"
-FORM: Final = 1
+FORM: Final = 2
 """Number of the form in which `conurb.regions.objects` says a pack; another one says it anew."""
 
 LOADING_MAX: Final = 4
@@ -92,6 +92,7 @@ def registration_of(region: str, city: str) -> Registration:
         endpoint=THIS_PROCESS,
         alias=city,
         tenant=city,
+        operations=FEDERATION_OPS | {"retrieveTemporal", "queryTemporal"},
     )
 
 

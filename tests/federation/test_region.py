@@ -20,13 +20,7 @@ from conurb.errors import (
 )
 from conurb.federation.completeness import FederatedAnswer
 from conurb.federation.region import federate, registrations_of
-from conurb.federation.registrations import (
-    THIS_PROCESS,
-    EntityInfo,
-    Information,
-    Registration,
-    Registrations,
-)
+from conurb.federation.registrations import Registrations
 from conurb.model.entity import Entity
 from conurb.model.query.match import admits, matches
 from conurb.model.query.ranking import order_key
@@ -38,6 +32,7 @@ from conurb.model.query.tree import (
     Selector,
     TypeIs,
 )
+from conurb.model.registration import THIS_PROCESS, EntityInfo, Information, Registration
 from conurb.node.join import Join
 from conurb.node.node import Node
 from conurb.store.contract import AttributeInfo, Document, Page, TypeInfo
@@ -51,7 +46,7 @@ class MemoryStore:
 
     def __init__(self, *entities: Entity) -> None:
         self.entities = {entity.id: entity for entity in entities}
-        self.documents: dict[str, Document] = {}
+        self.documents: dict[tuple[str, str], Document] = {}
         self.failure: Exception | None = None
         self.delay_s = 0.0
         self.queries = 0
@@ -85,10 +80,10 @@ class MemoryStore:
         return [one for one in self.documents.values() if one.kind == kind]
 
     async def put_document(self, document: Document) -> None:
-        self.documents[document.id] = document
+        self.documents[document.kind, document.id] = document
 
     async def delete_document(self, kind: str, document_id: str) -> bool:
-        return self.documents.pop(document_id, None) is not None
+        return self.documents.pop((kind, document_id), None) is not None
 
     async def _answer(self) -> None:
         await asyncio.sleep(self.delay_s)
