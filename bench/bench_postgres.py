@@ -13,6 +13,7 @@ It starts a PostgreSQL of its own from the system's packages. Run: python bench/
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import statistics
 import sys
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import asyncpg
 
+from conurb.app import COLLECTION_THRESHOLDS
 from conurb.model.entity import Entity, Instance
 from conurb.model.operations.entity import UpsertEntity
 from conurb.model.operations.temporal import AppendEvolution
@@ -116,7 +118,7 @@ async def bench_batches(server: PostgresServer) -> None:
 
     engine, bare = [], []
     store = await store_at(server, "engine")
-    await store_at(server, "bare")
+    await (await store_at(server, "bare")).close()
     connection = await asyncpg.connect(
         server.url(), server_settings={"search_path": "bare,public", "jit": "off"}
     )
@@ -285,6 +287,7 @@ def report(name: str, ours: str, bare: str, ratio: float, bound: float) -> None:
 
 async def main() -> None:
     """Run every comparison on one server."""
+    gc.set_threshold(*COLLECTION_THRESHOLDS)  # as a node does
     programs = find_programs()
     if programs is None:
         print("PostgreSQL with PostGIS isn't installed: make services")

@@ -27,6 +27,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT: Final = 'CASE WHEN h.num IS NULL THEN text_of(h.body::jsonb) END COLLATE "C"'
 _EXACT_MAX: Final = 2.0**53
 
+_SQUARE: Final = "CASE WHEN abs(h.num) < 1e154 THEN h.num * h.num ELSE 'Infinity' END"
+"""A square that would overflow is an error to PostgreSQL."""
+
 _COLUMNS: Final[dict[AggregationMethod, tuple[str, ...]]] = {
     "totalCount": ("count(*)",),
     "distinctCount": ("count(DISTINCT value_of(h.body::jsonb))",),
@@ -35,7 +38,7 @@ _COLUMNS: Final[dict[AggregationMethod, tuple[str, ...]]] = {
     "min": ("min(h.num)", f"min({_TEXT})"),
     "max": ("max(h.num)", f"max({_TEXT})"),
     "stddev": ("stddev_pop(h.num)",),
-    "sumsq": ("sum(h.num * h.num)",),
+    "sumsq": (f"sum({_SQUARE})",),
 }
 """Method to its columns; the first that isn't null is its value."""
 

@@ -108,6 +108,8 @@ def translated(address: Address) -> Iterator[None]:
         yield
     except ConurbError:
         raise
+    except (asyncpg.ProgramLimitExceededError, asyncpg.InvalidRegularExpressionError) as error:
+        raise TooComplexQueryError(f"store {address.name}: {error}") from error
     except asyncpg.QueryCanceledError as error:
         raise TooComplexQueryError(
             f"store {address.name}: the query took longer than {QUERY_TIMEOUT_S:.0f} s"
@@ -172,7 +174,7 @@ async def create_readers(address: Address, extension_schema: str) -> Any:
     with translated(address):
         return await driver().create_pool(
             address.dsn,
-            min_size=1,
+            min_size=0,
             max_size=address.readers_max,
             max_inactive_connection_lifetime=_IDLE_LIFETIME_S,
             timeout=CONNECT_TIMEOUT_S,

@@ -37,7 +37,11 @@ async def select_evolutions(
     select = _Select(connection, names, query, now_us)
     try:
         return await select.run()
+    except driver().NumericValueOutOfRangeError as error:
+        raise BadRequestDataError(f"aggregation: the numbers are too large: {error}") from error
     except driver().InternalServerError as error:
+        if query.query.geo is None:
+            raise
         # PostGIS can't relate every kind of geometry, collections above all.
         raise BadRequestDataError(f"geoquery: {error}") from error
 

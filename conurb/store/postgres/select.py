@@ -44,6 +44,8 @@ async def select_page(connection: Any, names: Names, query: Query, moments: Mome
             if more or query.limit == 0 or not rows:
                 total = await _count(connection, names, query, moments)
     except driver().InternalServerError as error:
+        if query.geo is None:
+            raise
         # PostGIS can't relate every kind of geometry, collections above all.
         raise BadRequestDataError(f"geoquery: {error}") from error
     if moments.at_us is None:

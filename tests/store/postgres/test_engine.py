@@ -15,7 +15,18 @@ from conurb.errors import BadRequestDataError, ConfigError, ConflictError, Unava
 from conurb.model.changes import Change
 from conurb.model.entity import Entity
 from conurb.model.operations.entity import CreateEntity, DeleteEntity, UpsertEntity
-from conurb.model.query.tree import AttributePath, Compare, GeoCondition, Query, Selector, TypeIs
+from conurb.model.query.tree import (
+    Aggregation,
+    AggregationMethod,
+    AttributePath,
+    Compare,
+    GeoCondition,
+    Query,
+    Selector,
+    TemporalQuery,
+    TypeIs,
+)
+from conurb.model.time import fixed
 from conurb.store.contract import Document, Position
 from conurb.store.engines import open_store
 from conurb.store.postgres import connection as connections
@@ -351,3 +362,23 @@ async def test_an_attribute_that_is_compared_gets_its_index_by_itself(store: Pos
     await store._indexes.close()
     assert f"value_{store._names.find_tid(VALUE)}" in await _plan(store, query)
     assert len((await store.query(query)).entities) == 9
+
+
+@pytest.mark.postgres
+async def test_numbers_too_large_to_aggregate_are_told_not_failed_on(store: PostgresStore) -> None:
+    await store.apply([CreateEntity(entity(1, **{VALUE: [_observed(1e308, 1)]}))])
+    await store.apply([UpsertEntity(entity(1, **{VALUE: [_observed(1.5e308, 2)]}), "update")])
+
+    def asked(method: AggregationMethod) -> TemporalQuery:
+        return TemporalQuery(Query(), attributes=(VALUE,), aggregation=Aggregation((method,)))
+
+    with pytest.raises(BadRequestDataError, match="too large"):
+        await store.evolution(asked("sum"))
+    (one,) = (await store.evolution(asked("sumsq"))).evolutions
+    assert one.aggregates[VALUE, None]["sumsq"][0][0] == float("inf")
+    (one,) = (await store.evolution(asked("max"))).evolutions
+    assert one.aggregates[VALUE, None]["max"][0][0] == 1.5e308
+
+
+def _observed(value: float, second: int) -> dict[str, Any]:
+    return {"type": "Property", "value": value, "observedAt": fixed(second * 1_000_000)}
