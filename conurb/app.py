@@ -15,6 +15,7 @@ from conurb.access.outbound import Outbound
 from conurb.config import Settings
 from conurb.errors import ConfigError, UnavailableError
 from conurb.federation.region import federate
+from conurb.federation.wire import Wire
 from conurb.http.app import build_app
 from conurb.http.auth import TokenBook
 from conurb.model.time import Clock, system_clock
@@ -62,14 +63,22 @@ def build_contexts(settings: Settings, *, clock: Clock = system_clock) -> Contex
 
 def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
     """Make the host of a process, not yet opened: its nodes answer for those they register."""
+    contexts = build_contexts(settings, clock=clock)
+    wire = Wire(Outbound(settings.outbound_allowed), contexts)
 
     def prepare(node: Node) -> None:
-        federate(node, name=node.tenant or host.id, open_node=host.node)
+        federate(
+            node,
+            name=node.tenant or host.id,
+            open_node=host.node,
+            alias=host.alias(node.tenant),
+            wire=wire,
+        )
 
     host = Host(
         open_shelf(settings.store, clock=clock),
         node_id=settings.node_id,
-        contexts=build_contexts(settings, clock=clock),
+        contexts=contexts,
         delivery=Delivery(Outbound(settings.outbound_allowed)),
         clock=clock,
         bounds=Bounds(
@@ -78,6 +87,7 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
             batch_max=settings.batch_max,
         ),
         prepare=prepare,
+        release=wire.close,
     )
     return host
 
@@ -154,6 +164,7 @@ def serve(
     import uvicorn
 
     gc.set_threshold(*COLLECTION_THRESHOLDS)
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)

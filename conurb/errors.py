@@ -13,7 +13,8 @@ ConurbError
 │   ├── NotAcceptableError
 │   └── MethodNotAllowedError
 ├── NotFoundError                the thing named doesn't exist here
-│   └── NonexistentTenantError
+│   ├── NonexistentTenantError
+│   └── NotFoundHereError        nor in the nodes that answered (conurb.federation)
 ├── ConflictError                it can't be done in the present state
 │   └── AlreadyExistsError
 ├── OperationNotSupportedError   this node doesn't do that
@@ -22,7 +23,10 @@ ConurbError
 │   └── ForbiddenError           you may not
 ├── ContextUnavailableError      a JSON-LD @context can't be resolved
 └── UnavailableError             a store, a peer or a broker doesn't answer
-    └── LoopDetectedError        a request came back to where it started
+    ├── IncompleteError          a strict answer would lack a node (conurb.federation)
+    ├── LoopDetectedError        a request came back to where it started
+    └── SourceError              a context source answers with an error, or with what isn't NGSI-LD
+        └── SourceTimeoutError   it doesn't answer in time, or can't be reached
 
 An error names the thing, the value and what was allowed. Which HTTP status and which ETSI error
 type an error becomes is said in one table, `conurb.http.problems`.
@@ -125,3 +129,22 @@ class UnavailableError(ConurbError):
 
 class LoopDetectedError(UnavailableError):
     """A distributed request came back to a node that it had passed."""
+
+
+class SourceError(UnavailableError):
+    """A context source answers with an error, or with what isn't NGSI-LD.
+
+    `code` is that of a warning (clause 6.3.17): 111 for an answer that can't be read, 199 for none,
+    299 for an error.
+    """
+
+    def __init__(self, detail: str, *, code: int = 299) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+class SourceTimeoutError(SourceError):
+    """A context source doesn't answer in time, or can't be reached."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, code=199)

@@ -7,16 +7,31 @@ that a count can't leak what a list would hide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 from conurb.errors import ForbiddenError
 from conurb.model.entity import Entity
 from conurb.model.query.match import admits
 from conurb.model.query.tree import Restriction
 
+if TYPE_CHECKING:
+    from conurb.model.context import Terms
+
 Right = Literal["read", "write", "federate", "admin"]
 RIGHTS: Final[tuple[Right, ...]] = ("read", "write", "federate", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The request that others are sent for, as far as they are told of it (clause 4.3.6.5).
+
+    `headers` are its headers by lower-case name, `terms` those of its @context (None: the core's).
+    """
+
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +39,14 @@ class Caller:
     """Who asks, and what they may.
 
     `admin` includes every right. `restriction` bounds what they see and write. `via` are the
-    nodes that a distributed request has passed.
+    nodes that a distributed request has passed, `trigger` is the request that was made here.
     """
 
     name: str
     rights: frozenset[Right]
     restriction: Restriction = Restriction()
     via: tuple[str, ...] = ()
+    trigger: Trigger | None = field(default=None, compare=False, repr=False)
 
     def may(self, right: Right) -> bool:
         """Whether the caller has a right."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from conurb.errors import NotFoundError, UnavailableError
 from conurb.node.consume import Answer
 
 
@@ -20,10 +21,15 @@ class Named(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """A node that didn't answer, and why."""
+    """A node that didn't answer, and why.
+
+    `code` is that of the warning: 111 for an answer that can't be read, 199 for none, 299 for an
+    error (clause 6.3.17).
+    """
 
     node: str
     reason: str
+    code: int = 199
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +77,20 @@ class FederatedAnswer(Answer):
     """An answer of several nodes, and who gave it."""
 
     completeness: Completeness = field(default_factory=Completeness)
+
+
+class NotFoundHereError(NotFoundError):
+    """None of the nodes that answered has it; says who didn't answer."""
+
+    def __init__(self, detail: str, completeness: Completeness) -> None:
+        said = "" if completeness.whole else f"; {completeness.said()}"
+        super().__init__(detail + said)
+        self.completeness = completeness
+
+
+class IncompleteError(UnavailableError):
+    """A strict answer would lack a node."""
+
+    def __init__(self, completeness: Completeness) -> None:
+        super().__init__(f"strict: {completeness.said()}")
+        self.completeness = completeness

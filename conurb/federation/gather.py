@@ -28,7 +28,10 @@ COUNTED_MAX: Final = 100_000
 class Identified(Protocol):
     """What has an id."""
 
-    id: str
+    @property
+    def id(self) -> str:
+        """Give the id."""
+        ...
 
 
 Item = TypeVar("Item", bound=Identified)

@@ -17,7 +17,7 @@ from conurb.federation.completeness import Absence, Completeness, completeness_o
 from conurb.federation.gather import Portion, Wish, gather
 from conurb.federation.merge import merge_evolutions
 from conurb.federation.peers import Peer, ask
-from conurb.federation.reach import Reach
+from conurb.federation.reach import HISTORY, Reach
 from conurb.model.changes import HistoryInstance
 from conurb.model.evolution import Evolution
 from conurb.model.query.tree import Selector, TemporalQuery
@@ -72,7 +72,7 @@ class FederatedTemporal(Temporal):
                 "gives at once"
             )
         caller = self._reach.passed(caller)
-        peers, absences = await self._reach.peers(wanted)
+        peers, absences = await self._reach.peers(caller, wanted, HISTORY, window=query.window)
 
         async def fetch(peer: Peer, wish: Wish) -> Portion[_Found]:
             inner = replace(wanted, limit=wish.limit, offset=wish.offset, count=wish.count)

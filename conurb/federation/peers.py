@@ -8,24 +8,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from conurb.access.caller import Caller
-from conurb.errors import AccessError, InputError, NonexistentTenantError, UnavailableError
+from conurb.errors import (
+    AccessError,
+    ContextUnavailableError,
+    InputError,
+    NonexistentTenantError,
+    SourceError,
+    UnavailableError,
+)
 from conurb.federation.completeness import Absence
+from conurb.federation.legs import Leg
+from conurb.federation.remote import RemotePeer, Went
+from conurb.federation.wire import TIMEOUT_S, Wire
 from conurb.model.entity import Entity
 from conurb.model.query.tree import Query, TemporalQuery
-from conurb.model.registration import THIS_PROCESS, Registration
+from conurb.model.registration import THIS_PROCESS
 from conurb.node.consume import Answer, Consumption
 from conurb.node.node import Node
 from conurb.node.temporal import Temporal
+from conurb.store.contract import EvolutionPage
 
 if TYPE_CHECKING:
-    from conurb.store.contract import AttributeInfo, EvolutionPage, Store, TypeInfo
-
-TIMEOUT_S: Final = 10.0
-"""How long a node's answer is waited for, unless its registration says otherwise."""
+    from conurb.store.contract import AttributeInfo, Store, TypeInfo
 
 T = TypeVar("T")
 Open = Callable[[str | None], Awaitable[Node]]
@@ -33,7 +41,12 @@ Open = Callable[[str | None], Awaitable[Node]]
 
 
 class Peer(Protocol):
-    """A node that can be asked."""
+    """A node that can be asked, as far as its registration goes."""
+
+    @property
+    def leg(self) -> Leg | None:
+        """Give what it is registered for; None for the node itself."""
+        ...
 
     @property
     def name(self) -> str:
@@ -59,8 +72,16 @@ class Peer(Protocol):
         """List the types of its own entities."""
         ...
 
+    async def find_type(self, caller: Caller, iri: str) -> TypeInfo | None:
+        """Describe a type of its own entities; None when it has none of it."""
+        ...
+
     async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
         """List the attributes of its own entities."""
+        ...
+
+    async def find_attribute(self, caller: Caller, iri: str) -> AttributeInfo | None:
+        """Describe an attribute of its own entities; None when none has it."""
         ...
 
     async def evolution(self, caller: Caller, query: TemporalQuery) -> EvolutionPage:
@@ -84,42 +105,81 @@ class LocalPeer:
     name: str
     open: Callable[[], Awaitable[Reads]]
     timeout_s: float = TIMEOUT_S
+    leg: Leg | None = None
 
     async def query(
         self, caller: Caller, query: Query, *, at_us: int | None, known_at_us: int | None
     ) -> Answer:
         """Query its own entities."""
+        leg = self.leg
         consume = (await self.open()).consume
-        return await consume.query(caller, query, at_us=at_us, known_at_us=known_at_us)
+        if leg is None or leg.is_anything:
+            return await consume.query(caller, query, at_us=at_us, known_at_us=known_at_us)
+        narrowed = leg.narrowed(query)
+        if narrowed is None:
+            return Answer([], total=0 if query.count else None)
+        answer = await consume.query(caller, narrowed, at_us=at_us, known_at_us=known_at_us)
+        answer.entities = _within(leg, answer.entities)
+        return answer
 
     async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Entity]:
         """Give those of its own entities that there are."""
         store = (await self.open()).store
-        return await store.find_many(entity_ids, caller.require("read"))
+        found = await store.find_many(entity_ids, caller.require("read"))
+        leg = self.leg
+        return found if leg is None or leg.is_anything else _within(leg, found)
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:
         """List the types of its own entities."""
         return await (await self.open()).consume.list_types(caller)
 
+    async def find_type(self, caller: Caller, iri: str) -> TypeInfo | None:
+        """Describe a type of its own entities; None when it has none of it."""
+        infos = await self.list_types(caller)
+        return next((info for info in infos if info.iri == iri), None)
+
     async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
         """List the attributes of its own entities."""
         return await (await self.open()).consume.list_attributes(caller)
 
+    async def find_attribute(self, caller: Caller, iri: str) -> AttributeInfo | None:
+        """Describe an attribute of its own entities; None when none has it."""
+        infos = await self.list_attributes(caller)
+        return next((info for info in infos if info.iri == iri), None)
+
     async def evolution(self, caller: Caller, query: TemporalQuery) -> EvolutionPage:
         """Query the history of its own entities."""
-        return await (await self.open()).temporal.query(caller, query)
+        temporal = (await self.open()).temporal
+        leg = self.leg
+        if leg is None or leg.is_anything:
+            return await temporal.query(caller, query)
+        narrowed = leg.narrowed(query.query)
+        if narrowed is None:
+            return EvolutionPage([], total=0 if query.query.count else None)
+        page = await temporal.query(caller, replace(query, query=narrowed))
+        page.evolutions = [
+            within for one in page.evolutions if (within := leg.within_evolution(one)) is not None
+        ]
+        return page
 
 
-def peer_of(registration: Registration, open_node: Open) -> Peer:
+def peer_of(leg: Leg, open_node: Open, wire: Wire | None, went: Went) -> Peer:
     """Give the peer that a registration points to; raise UnavailableError when it can't be."""
+    registration = leg.registration
     if registration.endpoint != THIS_PROCESS:
-        raise UnavailableError(f"{registration.endpoint}: only nodes of this process are asked")
+        if wire is None:
+            raise UnavailableError(f"{registration.endpoint}: only nodes of this process are asked")
+        return RemotePeer(leg, wire, went)
 
     async def opened() -> Reads:
         node = await open_node(registration.tenant)
         return Reads(node.consume, node.temporal, node.store)
 
-    return LocalPeer(registration.name, opened, registration.timeout_s or TIMEOUT_S)
+    return LocalPeer(registration.name, opened, registration.timeout_s or TIMEOUT_S, leg)
+
+
+def _within(leg: Leg, entities: Sequence[Entity]) -> list[Entity]:
+    return [kept for one in entities if (kept := leg.within(one)) is not None]
 
 
 async def ask(
@@ -138,7 +198,9 @@ async def ask(
             return Absence(peer.name, f"no answer in {peer.timeout_s:g} s")
         except (InputError, AccessError):
             raise
-        except (UnavailableError, NonexistentTenantError) as error:
+        except SourceError as error:
+            return Absence(peer.name, error.detail, error.code)
+        except (UnavailableError, NonexistentTenantError, ContextUnavailableError) as error:
             return Absence(peer.name, error.detail)
 
     results = await asyncio.gather(*(one(peer) for peer in peers))

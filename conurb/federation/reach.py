@@ -6,26 +6,60 @@ alone, so that nodes that register each other don't ask in circles (clause 4.3.6
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from conurb.access.caller import Caller
 from conurb.errors import UnavailableError
 from conurb.federation.completeness import Absence
+from conurb.federation.legs import Leg
 from conurb.federation.peers import LocalPeer, Open, Peer, Reads, peer_of
+from conurb.federation.registration_subscriptions import RegistrationSubscriptions
 from conurb.federation.registrations import Registrations
-from conurb.model.query.tree import Query
+from conurb.federation.wire import Wire
+from conurb.model.query.tree import Query, TimeWindow
 from conurb.node.node import Node
+
+QUERYING = ("queryEntity", "queryBatch")
+RETRIEVING = ("retrieveEntity", *QUERYING)
+TYPES = ("retrieveEntityTypes", "retrieveEntityTypeDetails")
+TYPE = ("retrieveEntityTypeInfo",)
+ATTRIBUTES = ("retrieveAttrTypes", "retrieveAttrTypeDetails")
+ATTRIBUTE = ("retrieveAttrTypeInfo",)
+HISTORY = ("queryTemporal", "retrieveTemporal")
 
 
 class Reach:
-    """The nodes that one node can ask, with its own reads as they were before it federated."""
+    """The nodes that one node can ask, with its own reads as they were before it federated.
 
-    def __init__(self, node: Node, *, name: str, open_node: Open) -> None:
+    `name` is what answers call the node itself, `alias` what a Via header calls it. `wire` leads to
+    nodes of other processes.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        name: str,
+        open_node: Open,
+        alias: str | None = None,
+        wire: Wire | None = None,
+    ) -> None:
         self.registrations = Registrations(
             node.store, clock=node.clock, outbound=node.delivery.outbound
         )
+        self.registration_subscriptions = RegistrationSubscriptions(
+            node.store,
+            self.registrations,
+            node.contexts,
+            node.delivery,
+            clock=node.clock,
+            tenant=node.tenant,
+        )
         self.name = name
-        self._open_node = open_node
+        self.alias = alias or name
+        self.wire = wire
+        self.open_node = open_node
         own = Reads(node.consume, node.temporal, node.store)
 
         async def itself() -> Reads:
@@ -35,19 +69,41 @@ class Reach:
 
     async def is_alone(self, caller: Caller) -> bool:
         """Whether this node answers alone: it has no registrations, or was passed already."""
-        return self.name in caller.via or not await self.registrations.any()
+        return self.alias in caller.via or not await self.registrations.any()
 
     def passed(self, caller: Caller) -> Caller:
         """Note on a request that it has passed this node."""
-        return replace(caller, via=(*caller.via, self.name))
+        return replace(caller, via=(*caller.via, self.alias))
 
-    async def peers(self, query: Query) -> tuple[list[Peer], list[Absence]]:
-        """Give the nodes that a query concerns, this one first, and those that can't be asked."""
+    async def peers(
+        self,
+        caller: Caller,
+        query: Query,
+        operations: Sequence[str] = QUERYING,
+        *,
+        window: TimeWindow | None = None,
+    ) -> tuple[list[Peer], list[Absence]]:
+        """Give the nodes that a query concerns, this one first, and those that can't be asked.
+
+        They offer one of `operations` at least.
+        """
         peers: list[Peer] = [self._itself]
         absences: list[Absence] = []
-        for match in await self.registrations.find(query):
+        for match in await self.registrations.find(query, window=window, passed=caller.via):
+            leg = Leg(match.registration, match.information)
+            if not any(map(leg.supports, operations)):
+                continue
             try:
-                peers.append(peer_of(match.registration, self._open_node))
+                peers.append(peer_of(leg, self.open_node, self.wire, self.went))
             except UnavailableError as error:
-                absences.append(Absence(match.registration.name, error.detail))
+                absences.append(Absence(leg.name, error.detail))
         return peers, absences
+
+    def went(self, registration_id: str, ok: bool) -> None:
+        """Count a request to a source."""
+        self.registrations.went(registration_id, ok=ok)
+
+
+def proxied(peers: Sequence[Peer]) -> list[Leg]:
+    """Give what is registered in mode exclusive or redirect, of the nodes asked."""
+    return [peer.leg for peer in peers if peer.leg is not None and peer.leg.is_proxied]

@@ -12,24 +12,40 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from conurb.access.caller import Caller
-from conurb.errors import (
-    BadRequestDataError,
-    InvariantError,
-    NotFoundError,
-    TooComplexQueryError,
-)
+from conurb.errors import BadRequestDataError, InvariantError, TooComplexQueryError
 from conurb.federation.catalogue import merge_attributes, merge_types
-from conurb.federation.completeness import FederatedAnswer, completeness_of
+from conurb.federation.completeness import (
+    FederatedAnswer,
+    NotFoundHereError,
+    completeness_of,
+)
 from conurb.federation.gather import Portion, Wish, gather
 from conurb.federation.history import FederatedTemporal
-from conurb.federation.merge import merge_entities
+from conurb.federation.modes import Part, merge_parts
 from conurb.federation.peers import Open, Peer, ask
-from conurb.federation.reach import Reach
+from conurb.federation.reach import (
+    ATTRIBUTE,
+    ATTRIBUTES,
+    RETRIEVING,
+    TYPE,
+    TYPES,
+    Reach,
+    proxied,
+)
+from conurb.federation.registration_subscriptions import RegistrationSubscriptions
 from conurb.federation.registrations import Registrations
 from conurb.federation.route import retrieval
+from conurb.federation.wire import Wire
 from conurb.model.entity import Entity
 from conurb.model.query.ranking import order_key
-from conurb.model.query.tree import Query, Restriction, TemporalQuery, TypeSelection
+from conurb.model.query.tree import (
+    Query,
+    Restriction,
+    Selector,
+    TemporalQuery,
+    TypeIs,
+    TypeSelection,
+)
 from conurb.node.consume import DEFAULT_DATASET, Answer, Consumption
 from conurb.node.entity_maps import EntityMaps
 from conurb.node.guard import is_of
@@ -42,18 +58,33 @@ if TYPE_CHECKING:
     from conurb.store.contract import AttributeInfo, EvolutionPage, Store, TypeInfo
 
 
-def federate(node: Node, *, name: str, open_node: Open) -> None:
+def federate(
+    node: Node,
+    *,
+    name: str,
+    open_node: Open,
+    alias: str | None = None,
+    wire: Wire | None = None,
+) -> None:
     """Make a node answer for every node that it has registered.
 
-    `name` is what answers call the node itself, `open_node` gives the nodes of its process. A node
-    without registrations answers as before.
+    `name` is what answers call the node itself, `alias` what a Via header calls it, `open_node`
+    gives the nodes of its process, `wire` leads to those of others. A node without registrations
+    answers as before.
     """
-    reach = Reach(node, name=name, open_node=open_node)
-    node.companions.append(reach.registrations)
+    reach = Reach(node, name=name, open_node=open_node, alias=alias, wire=wire)
+    node.companions += [reach.registrations, reach.registration_subscriptions]
     node.consume = FederatedConsumption(node, node.consume, reach)
     node.temporal = FederatedTemporal(node, node.temporal, reach)
     whole = cast("Store", _Whole(node.consume, node.temporal))
     node.entity_maps = EntityMaps(whole, node.consume, node.bounds, node.clock)
+
+
+def registration_subscriptions_of(node: Node) -> RegistrationSubscriptions:
+    """Give the subscriptions to a node's registrations; it has been federated."""
+    if isinstance(node.consume, FederatedConsumption):
+        return node.consume.registration_subscriptions
+    raise InvariantError(f"node {node.id!r} isn't federated")
 
 
 def registrations_of(node: Node) -> Registrations:
@@ -91,6 +122,7 @@ class FederatedConsumption(Consumption):
         self._own = own
         self._reach = reach
         self.registrations = reach.registrations
+        self.registration_subscriptions = reach.registration_subscriptions
 
     @property
     def own(self) -> Consumption:
@@ -123,19 +155,20 @@ class FederatedConsumption(Consumption):
             )
         caller = self._reach.passed(caller)
         peers, absences = await self._reach.peers(
-            retrieval(entity_id, types=types, attributes=attributes)
+            caller, retrieval(entity_id, types=types, attributes=attributes), RETRIEVING
         )
         answers, missing = await ask(peers, lambda peer: peer.find_many(caller, [entity_id]))
         completeness = completeness_of(peers, [*absences, *missing])
-        found = [entity for _, entities in answers for entity in entities]
+        found = [Part(peer.leg, entity) for peer, entities in answers for entity in entities]
         if found and types is not None:
-            found = [one for one in found if is_of(one.types, types)]
+            found = [one for one in found if is_of(one.entity.types, types)]
         if not found:
-            where = "" if completeness.whole else f"; {completeness.said()}"
-            raise NotFoundError(f"entity {entity_id!r} doesn't exist here{where}")
-        entity = merge_entities(found)
+            raise NotFoundHereError(f"entity {entity_id!r} doesn't exist here", completeness)
+        entity = merge_parts(found, proxied(peers))
         if attributes and not _has_any(entity, attributes, datasets):
-            raise NotFoundError(f"entity {entity_id!r} has none of the attributes asked for")
+            raise NotFoundHereError(
+                f"entity {entity_id!r} has none of the attributes asked for", completeness
+            )
         answer = FederatedAnswer([entity], completeness=completeness)
         return await self.joined(answer, join, restriction)
 
@@ -164,23 +197,25 @@ class FederatedConsumption(Consumption):
                 "gives at once"
             )
         caller = self._reach.passed(caller)
-        peers, absences = await self._reach.peers(query)
+        peers, absences = await self._reach.peers(caller, query)
 
-        async def fetch(peer: Peer, wish: Wish) -> Portion[Entity]:
+        async def fetch(peer: Peer, wish: Wish) -> Portion[Part]:
             asked = replace(query, limit=wish.limit, offset=wish.offset, count=wish.count)
             found = await peer.query(caller, asked, at_us=at_us, known_at_us=known_at_us)
-            return Portion(found.entities, found.more, found.total)
+            parts = [Part(peer.leg, entity) for entity in found.entities]
+            return Portion(parts, found.more, found.total)
 
         page = await gather(
             peers,
             fetch,
             Wish(query.limit, query.offset, query.count),
-            key=lambda entity: order_key(entity, query.order),
+            key=lambda part: order_key(part.entity, query.order),
             chunk_max=self._bounds.page_max,
         )
         completeness = completeness_of(peers, [*absences, *page.absences])
+        owned = proxied(peers)
         answer = FederatedAnswer(
-            [merge_entities(parts) for parts in page.groups],
+            [merge_parts(parts, owned) for parts in page.groups],
             total=page.total,
             more=page.more,
             completeness=replace(completeness, count_is_exact=page.exact),
@@ -192,18 +227,47 @@ class FederatedConsumption(Consumption):
         if await self._reach.is_alone(caller):
             return await self._own.list_types(caller)
         caller = self._reach.passed(caller)
-        peers, _ = await self._reach.peers(Query())
+        peers, _ = await self._reach.peers(caller, Query(), TYPES)
         answers, _ = await ask(peers, lambda peer: peer.list_types(caller))
         return merge_types(info for _, infos in answers for info in infos)
+
+    async def get_type(self, caller: Caller, iri: str) -> TypeInfo:
+        """Give one type; raise NotFoundError when no entity of any node has it (clause 5.7.7)."""
+        if await self._reach.is_alone(caller):
+            return await self._own.get_type(caller, iri)
+        caller = self._reach.passed(caller)
+        query = Query(selectors=(Selector(types=TypeIs(iri)),))
+        peers, absences = await self._reach.peers(caller, query, TYPE)
+        answers, missing = await ask(peers, lambda peer: peer.find_type(caller, iri))
+        found = merge_types(info for _, info in answers if info is not None)
+        if not found:
+            completeness = completeness_of(peers, [*absences, *missing])
+            raise NotFoundHereError(f"no entity of type {iri!r} exists here", completeness)
+        return found[0]
 
     async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
         """List the attributes that exist in any of the nodes (clauses 5.7.8, 5.7.9)."""
         if await self._reach.is_alone(caller):
             return await self._own.list_attributes(caller)
         caller = self._reach.passed(caller)
-        peers, _ = await self._reach.peers(Query())
+        peers, _ = await self._reach.peers(caller, Query(), ATTRIBUTES)
         answers, _ = await ask(peers, lambda peer: peer.list_attributes(caller))
         return merge_attributes(info for _, infos in answers for info in infos)
+
+    async def get_attribute(self, caller: Caller, iri: str) -> AttributeInfo:
+        """Give one attribute; raise NotFoundError when no entity has it (clause 5.7.10)."""
+        if await self._reach.is_alone(caller):
+            return await self._own.get_attribute(caller, iri)
+        caller = self._reach.passed(caller)
+        peers, absences = await self._reach.peers(caller, Query(attributes=(iri,)), ATTRIBUTE)
+        answers, missing = await ask(peers, lambda peer: peer.find_attribute(caller, iri))
+        found = merge_attributes(info for _, info in answers if info is not None)
+        if not found:
+            completeness = completeness_of(peers, [*absences, *missing])
+            raise NotFoundHereError(
+                f"no entity with the attribute {iri!r} exists here", completeness
+            )
+        return found[0]
 
     async def joined(self, answer: Answer, join: Join | None, restriction: Restriction) -> Answer:
         """Add to an answer what its entities are linked to, wherever it lives."""
@@ -213,16 +277,18 @@ class FederatedConsumption(Consumption):
             raise BadRequestDataError(
                 f"joinLevel: {join.level} is over the {self._bounds.join_level_max} of this node"
             )
-        caller = _reader(restriction)
+        caller = self._reach.passed(_reader(restriction))
 
         async def look_up(ids: Sequence[str]) -> list[Entity]:
-            peers, _ = await self._reach.peers(Query())
+            wanted = Query(selectors=(Selector(ids=tuple(ids)),))
+            peers, _ = await self._reach.peers(caller, wanted, RETRIEVING)
             answers, _ = await ask(peers, lambda peer: peer.find_many(caller, ids))
-            parts: dict[str, list[Entity]] = {}
-            for _, entities in answers:
+            parts: dict[str, list[Part]] = {}
+            for peer, entities in answers:
                 for entity in entities:
-                    parts.setdefault(entity.id, []).append(entity)
-            return [merge_entities(parts[one]) for one in ids if one in parts]
+                    parts.setdefault(entity.id, []).append(Part(peer.leg, entity))
+            owned = proxied(peers)
+            return [merge_parts(parts[one], owned) for one in ids if one in parts]
 
         linked = await walk(
             answer.entities, join, look_up, entities_max=self._bounds.join_entities_max

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from conurb.federation.completeness import FederatedAnswer
+from conurb.federation.completeness import Completeness, FederatedAnswer
 from conurb.federation.history import FederatedEvolutionPage, FederatedTemporal
 
 if TYPE_CHECKING:
@@ -21,20 +21,23 @@ if TYPE_CHECKING:
 
 COMPLETENESS: Final = b"conurb-completeness"
 WARNING: Final = b"ngsild-warning"
-_MISCELLANEOUS: Final = 199
 
 
 def completeness_headers(answer: Answer | EvolutionPage) -> list[Header]:
     """Write who answered; nothing for the answer of one node."""
     if not isinstance(answer, FederatedAnswer | FederatedEvolutionPage):
         return []
-    said = answer.completeness
+    return headers_of(answer.completeness)
+
+
+def headers_of(said: Completeness) -> list[Header]:
+    """Write who answered."""
     answered = len(said.asked) - len(said.missing)
     counted = "" if said.count_is_exact else "; count=sum"
     headers = [(COMPLETENESS, f"{answered}/{len(said.asked)}{counted}".encode())]
     for absence in said.missing:
         text = absence.reason.replace("\\", "").replace('"', "'")
-        value = f'{_MISCELLANEOUS} {absence.node} "{text}"'
+        value = f'{absence.code} {absence.node} "{text}"'
         headers.append((WARNING, value.encode("ascii", "replace").replace(b"\n", b" ")))
     return headers
 

@@ -18,7 +18,9 @@ from conurb.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
+from conurb.federation.completeness import IncompleteError, NotFoundHereError
 from conurb.http.auth import TokenBook, caller_of
+from conurb.http.completeness import headers_of
 from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
 from conurb.http.metrics import UNROUTED, Metrics
 from conurb.http.problems import problem_bytes
@@ -99,6 +101,8 @@ def answer_to(error: Exception) -> Answer:
         error = InvalidRequestError("the request is nested too deep")
     status, body = problem_bytes(error)
     headers: list[Header] = [JSON_HEADER] if body else []
+    if isinstance(error, NotFoundHereError | IncompleteError):
+        headers += headers_of(error.completeness)
     if isinstance(error, UnauthenticatedError):
         headers.append((b"www-authenticate", b"Bearer"))
     return Answer(status, body, headers)

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import orjson
 
-from conurb.access.caller import Caller
+from conurb.access.caller import Caller, Trigger
 from conurb.errors import (
     BadRequestDataError,
     InvalidRequestError,
@@ -70,6 +70,7 @@ class Exchange:
     __slots__ = (
         "_node",
         "_receive",
+        "_terms",
         "args",
         "caller",
         "headers",
@@ -102,6 +103,7 @@ class Exchange:
         self.media = JSON
         self._receive = receive
         self._node: Node | None = None
+        self._terms: Terms | None = None
         self.route: Route
         self.caller: Caller
         tenant = headers.get(b"ngsild-tenant")
@@ -163,6 +165,7 @@ class Exchange:
                 self._node = await self.host.snapshot(self.caller, self.tenant, snapshot_id)
             else:
                 self._node = await self.host.node(self.tenant, create=self.route.makes_tenant)
+            self.caller = replace(self.caller, trigger=Trigger(self.headers, self._terms))
         return self._node
 
     async def body(self) -> bytes:
@@ -197,7 +200,8 @@ class Exchange:
     async def link_terms(self) -> Terms:
         """Give the terms of the @context that the Link header names, or of the core @context."""
         link = self.headers.get(b"link")
-        return await self.contexts.terms(None if link is None else link_context(link))
+        self._terms = await self.contexts.terms(None if link is None else link_context(link))
+        return self._terms
 
     def check_context_source(self) -> None:
         """Raise BadRequestDataError when body and Link header both bring a @context (6.3.5)."""
@@ -224,7 +228,8 @@ class Exchange:
         self.check_context_source()
         if not has_context:
             raise BadRequestDataError(f"@context: it is missing from a body of {JSON_LD}")
-        return await self.contexts.terms(document["@context"])
+        self._terms = await self.contexts.terms(document["@context"])
+        return self._terms
 
     @property
     def preferences(self) -> Preferences:

@@ -59,6 +59,8 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     ),
     errors.UnavailableError: Problem(503, "about:blank", "Unavailable"),
     errors.LoopDetectedError: Problem(508, "about:blank", "Loop detected"),
+    errors.SourceError: Problem(502, "about:blank", "Bad gateway"),
+    errors.SourceTimeoutError: Problem(504, "about:blank", "Gateway timeout"),
 }
 """Error class to what HTTP says of it."""
 

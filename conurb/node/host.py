@@ -51,7 +51,7 @@ class Host:
 
     `delivery` sends the notifications of all of them and is closed with the host; by default to
     the same machine only. `prepare` is called with each node before it is opened, to wire what a
-    process adds.
+    process adds; what that holds is let go of by `release`, after the nodes have been closed.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Host:
         clock: Clock = system_clock,
         bounds: Bounds | None = None,
         prepare: Callable[[Node], None] = lambda node: None,
+        release: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.id = node_id
         self.contexts = contexts
@@ -73,6 +74,7 @@ class Host:
         self.clock = clock
         self.started_us = clock()
         self._prepare = prepare
+        self._release = release
         self._nodes: dict[str | None, Node] = {}
         self._tenants: set[str] = set()
         self._lock = asyncio.Lock()
@@ -106,6 +108,8 @@ class Host:
         for node in nodes:
             await node.close()
         await self.delivery.close()
+        if self._release is not None:
+            await self._release()
 
     async def node(self, tenant: str | None = None, *, create: bool = False) -> Node:
         """Give the node of a tenant; `create` makes it when it isn't there (a write).

@@ -1,0 +1,418 @@
+"""A node elsewhere: what a region asks of a node, asked of a context source over HTTP.
+
+The source may be any NGSI-LD broker. What it can't be asked, because a name has no term in the
+@context or because the source orders its answers otherwise, is done here on what it gives. Answers
+are read as strictly as what callers write; a source that gives what isn't NGSI-LD is missing from
+the answer (clause 6.3.17).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from conurb.errors import (
+    ContextUnavailableError,
+    ConurbError,
+    InputError,
+    SourceError,
+)
+from conurb.federation.asking import (
+    GEO,
+    OF_QUERIES,
+    ORDER,
+    bared,
+    query_params,
+    restricted,
+    selected,
+    temporal_params,
+)
+from conurb.federation.legs import Leg
+from conurb.federation.reading import read_entity, read_evolution, truncated_at
+from conurb.federation.wire import TIMEOUT_S, Reply, Wire, Wording
+from conurb.federation.wording import UnwritableError
+from conurb.model.entity import Entity
+from conurb.model.evolution import Evolution
+from conurb.model.query.match import admits, matches
+from conurb.model.query.ranking import order_key
+from conurb.model.query.tree import (
+    Query,
+    Restriction,
+    Selector,
+    TemporalQuery,
+)
+from conurb.node.consume import Answer
+from conurb.store.contract import AttributeInfo, EvolutionPage, TypeInfo
+
+if TYPE_CHECKING:
+    from conurb.access.caller import Caller
+    from conurb.model.context import Terms
+    from conurb.model.registration import Registration
+
+PAGE: Final = 1000
+"""Entities asked for at a time when all of them are wanted."""
+DRAINED_MAX: Final = 100_000
+"""Entities of one source that are read to be ordered or filtered here."""
+RETRIEVALS_MAX: Final = 16
+"""Entities retrieved from one source at a time."""
+URL_IDS_MAX: Final = 100
+"""Ids in one URL; more go by POST."""
+SAFE_IN_PATH: Final = ":@!$&'()*+,;=~-._"
+
+Went = Callable[[str, bool], None]
+"""Is told of every request to a source: the id of its registration, and whether it was answered."""
+
+
+@dataclass(slots=True)
+class _Given:
+    """One page of what a source gives."""
+
+    entities: list[Entity]
+    more: bool
+    total: int | None
+
+
+class RemotePeer:
+    """A context source on the other end of a wire, for one request."""
+
+    def __init__(self, leg: Leg, wire: Wire, went: Went) -> None:
+        self._leg = leg
+        self._wire = wire
+        self._went = went
+        self._drained: list[Entity] | None = None
+
+    @property
+    def leg(self) -> Leg | None:
+        """Give what it is registered for."""
+        return self._leg
+
+    @property
+    def name(self) -> str:
+        """Give the name by which answers call it."""
+        return self._leg.name
+
+    @property
+    def registration(self) -> Registration:
+        """Give the registration by which it is known."""
+        return self._leg.registration
+
+    @property
+    def timeout_s(self) -> float:
+        """Give how long its answer is waited for."""
+        return self.registration.timeout_s or TIMEOUT_S
+
+    # ── entities ──────────────────────────────────────────────────────────────────────────────
+
+    async def query(
+        self, caller: Caller, query: Query, *, at_us: int | None, known_at_us: int | None
+    ) -> Answer:
+        """Query its entities, in the order of the query."""
+        if at_us is not None or known_at_us is not None:
+            raise SourceError("can't be asked for its state at a time")
+        narrowed = self._leg.narrowed(query)
+        if narrowed is None:
+            return Answer([], total=0 if query.count else None)
+        restriction = caller.require("read")
+        asked = restricted(narrowed, restriction)
+        wording = await self._wire.wording(self.registration, caller)
+        if self._drained is None:
+            try:
+                given = await self._page(caller, asked, wording)
+            except UnwritableError:
+                self._drained = await self._drain(caller, bared(asked), wording, query)
+            else:
+                kept = self._kept(given.entities, restriction)
+                if not given.more or _is_ordered(kept, query):
+                    kept.sort(key=lambda one: order_key(one, query.order))
+                    return Answer(kept, total=given.total, more=given.more)
+                self._drained = await self._drain(caller, asked, wording, query)
+        part = self._drained[query.offset : query.offset + query.limit]
+        more = query.offset + query.limit < len(self._drained)
+        return Answer(part, total=len(self._drained) if query.count else None, more=more)
+
+    async def _drain(
+        self, caller: Caller, asked: Query, wording: Wording, query: Query
+    ) -> list[Entity]:
+        """Read everything that a source has, filter it and put it in order."""
+        found: dict[str, Entity] = {}
+        more = True
+        offset = 0
+        while more:
+            page = replace(asked, limit=PAGE, offset=offset, order=(), count=False)
+            given = await self._page(caller, page, wording)
+            before = len(found)
+            for entity in self._kept(given.entities, caller.restriction):
+                found.setdefault(entity.id, entity)
+            offset += len(given.entities)
+            more = given.more and len(found) > before
+            if offset > DRAINED_MAX:
+                raise SourceError(f"gives more than {DRAINED_MAX} entities in an order of its own")
+        whole = replace(query, restriction=Restriction(), limit=1, offset=0)
+        kept = [one for one in found.values() if matches(one, whole)]
+        kept.sort(key=lambda one: order_key(one, query.order))
+        return kept
+
+    def _kept(self, entities: Sequence[Entity], restriction: Restriction) -> list[Entity]:
+        """Keep what the source is registered for and the caller may see."""
+        kept = (self._leg.within(one) for one in entities)
+        return [one for one in kept if one is not None and admits(restriction, one)]
+
+    async def _page(self, caller: Caller, asked: Query, wording: Wording) -> _Given:
+        many = sum(len(one.ids) for one in asked.selectors) > URL_IDS_MAX
+        by_get = self._leg.supports("queryEntity") and len(asked.selectors) <= 1 and not many
+        if not by_get and self._leg.supports("queryBatch"):
+            reply = await self._post(caller, asked, wording)
+        else:
+            params = query_params(asked, wording.of_url)
+            reply = await self._send(caller, "GET", "/entities", wording, params=params)
+        _check(reply)
+        if reply.status == 404 or reply.document is None:
+            return _Given([], False, 0 if asked.count else None)
+        document = reply.document if isinstance(reply.document, list) else [reply.document]
+        entities = [await self._read(one, wording) for one in document]
+        whole = len(entities) > asked.limit or len(entities) < asked.limit
+        more = 'rel="next"' in reply.headers.get("link", "") or not whole
+        return _Given(entities, more, _count(reply) if asked.count else None)
+
+    async def _post(self, caller: Caller, asked: Query, wording: Wording) -> Reply:
+        terms = wording.terms
+        params = query_params(replace(asked, selectors=()), terms)
+        document: dict[str, Any] = {"type": "Query"}
+        entities = [selected(one, terms) for one in asked.selectors]
+        if entities:
+            document["entities"] = [item for items in entities for item in items]
+        if "attrs" in params:
+            document["attrs"] = params.pop("attrs").split(",")
+        for name in ("q", "scopeQ"):
+            if name in params:
+                document[name] = params.pop(name)
+        geo = {name: params.pop(name) for name in GEO if name in params}
+        if geo:
+            document["geoQ"] = geo
+        ordered = {name: params.pop(name) for name in ORDER if name in params}
+        if ordered:
+            document["ordering"] = ordered
+        return await self._send(
+            caller, "POST", "/entityOperations/query", wording, params=params, document=document
+        )
+
+    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Entity]:
+        """Give those of its entities that there are."""
+        wording = await self._wire.wording(self.registration, caller)
+        restriction = caller.require("read")
+        gate = asyncio.Semaphore(RETRIEVALS_MAX)
+
+        async def one(entity_id: str) -> Entity | None:
+            async with gate:
+                return await self._retrieve(caller, entity_id, wording)
+
+        found = await asyncio.gather(*(one(entity_id) for entity_id in entity_ids))
+        return self._kept([entity for entity in found if entity is not None], restriction)
+
+    async def _retrieve(self, caller: Caller, entity_id: str, wording: Wording) -> Entity | None:
+        if not self._leg.supports("retrieveEntity"):
+            selectors = (Selector(ids=(entity_id,)),)
+            narrowed = self._leg.narrowed(Query(selectors=selectors, limit=1))
+            if narrowed is None:
+                return None
+            given = await self._page(caller, narrowed, wording)
+            return next((one for one in given.entities if one.id == entity_id), None)
+        params = {"options": "sysAttrs"}
+        attributes = self._leg.attributes
+        if attributes is not None:
+            params["attrs"] = ",".join(sorted(map(wording.of_url.compact, attributes)))
+        path = "/entities/" + quote(entity_id, safe=SAFE_IN_PATH)
+        reply = await self._send(caller, "GET", path, wording, params=params)
+        if reply.status == 404:
+            return None
+        _check(reply)
+        return None if reply.document is None else await self._read(reply.document, wording)
+
+    async def _read(self, document: Any, wording: Wording) -> Entity:
+        try:
+            terms = await self._wire.terms_of(document, wording)
+            return read_entity(document, terms)
+        except (InputError, ContextUnavailableError, RecursionError) as error:
+            said = error.detail if isinstance(error, ConurbError) else "nested too deep"
+            raise SourceError(f"the answer isn't NGSI-LD: {said:.300}", code=111) from error
+
+    # ── types and attributes ──────────────────────────────────────────────────────────────────
+
+    async def list_types(self, caller: Caller) -> list[TypeInfo]:
+        """List the types of its entities; how many there are it doesn't say."""
+        wording = await self._wire.wording(self.registration, caller)
+        reply = await self._send(caller, "GET", "/types", wording, params={"details": "true"})
+        terms = wording.of_url
+        return [
+            TypeInfo(
+                _iri(item, "typeName", terms),
+                0,
+                {terms.expand(name): () for name in item.get("attributeNames", ())},
+            )
+            for item in _items(reply)
+        ]
+
+    async def find_type(self, caller: Caller, iri: str) -> TypeInfo | None:
+        """Describe a type; None when it has no entity of it."""
+        wording = await self._wire.wording(self.registration, caller)
+        terms = wording.of_url
+        path = "/types/" + quote(terms.compact(iri), safe="")
+        reply = await self._send(caller, "GET", path, wording)
+        if reply.status == 404:
+            return None
+        [item] = _items(reply)
+        return TypeInfo(
+            iri,
+            int(item.get("entityCount", 0)),
+            {
+                _iri(one, "attributeName", terms): tuple(one.get("attributeTypes", ()))
+                for one in item.get("attributeDetails", ())
+            },
+        )
+
+    async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
+        """List the attributes of its entities; how many there are it doesn't say."""
+        wording = await self._wire.wording(self.registration, caller)
+        reply = await self._send(caller, "GET", "/attributes", wording, params={"details": "true"})
+        terms = wording.of_url
+        return [
+            AttributeInfo(
+                _iri(item, "attributeName", terms),
+                0,
+                (),
+                tuple(map(terms.expand, item.get("typeNames", ()))),
+            )
+            for item in _items(reply)
+        ]
+
+    async def find_attribute(self, caller: Caller, iri: str) -> AttributeInfo | None:
+        """Describe an attribute; None when no entity of it has it."""
+        wording = await self._wire.wording(self.registration, caller)
+        terms = wording.of_url
+        path = "/attributes/" + quote(terms.compact(iri), safe="")
+        reply = await self._send(caller, "GET", path, wording)
+        if reply.status == 404:
+            return None
+        [item] = _items(reply)
+        return AttributeInfo(
+            iri,
+            int(item.get("attributeCount", 0)),
+            tuple(item.get("attributeTypes", ())),
+            tuple(map(terms.expand, item.get("typeNames", ()))),
+        )
+
+    # ── history ───────────────────────────────────────────────────────────────────────────────
+
+    async def evolution(self, caller: Caller, query: TemporalQuery) -> EvolutionPage:
+        """Query the history of its entities."""
+        narrowed = self._leg.narrowed(query.query)
+        if narrowed is None:
+            return EvolutionPage([], total=0 if query.query.count else None)
+        restriction = caller.require("read")
+        asked = replace(query, query=restricted(narrowed, restriction))
+        wording = await self._wire.wording(self.registration, caller)
+        terms = wording.of_url
+        try:
+            params = {**query_params(asked.query, terms), **temporal_params(asked)}
+        except UnwritableError as error:
+            raise SourceError(f"can't be asked for this: {error.detail}") from error
+        ids = [one for selector in asked.query.selectors for one in selector.ids]
+        alone = len(ids) == 1 and self._leg.supports("retrieveTemporal")
+        if alone and (asked.window.relation is None or not self._leg.supports("queryTemporal")):
+            path = "/temporal/entities/" + quote(ids[0], safe=SAFE_IN_PATH)
+            only = {name: params[name] for name in params if name not in OF_QUERIES}
+            reply = await self._send(caller, "GET", path, wording, params=only)
+        elif self._leg.supports("queryTemporal"):
+            if asked.window.relation is None:
+                params |= {"timerel": "after", "timeAt": "0001-01-01T00:00:00Z"}
+            reply = await self._send(caller, "GET", "/temporal/entities", wording, params=params)
+        else:
+            raise SourceError("offers no history of this")
+        if reply.status == 404 or reply.document is None:
+            return EvolutionPage([], total=0 if query.query.count else None)
+        _check(reply)
+        document = reply.document if isinstance(reply.document, list) else [reply.document]
+        evolutions = [await self._read_evolution(one, wording, query) for one in document]
+        kept = [one for one in evolutions if self._leg.covers(one.id, one.types)]
+        kept.sort(key=lambda one: one.id)
+        page = EvolutionPage(kept, total=_count(reply) if query.query.count else None)
+        page.more = 'rel="next"' in reply.headers.get("link", "")
+        if reply.status == 206:
+            page.truncated_at_us = truncated_at(reply.headers.get("content-range", ""))
+        return page
+
+    async def _read_evolution(
+        self, document: Any, wording: Wording, query: TemporalQuery
+    ) -> Evolution:
+        try:
+            terms = await self._wire.terms_of(document, wording)
+            return read_evolution(document, terms, aggregated=query.aggregation is not None)
+        except (InputError, ContextUnavailableError, RecursionError) as error:
+            said = error.detail if isinstance(error, ConurbError) else "nested too deep"
+            raise SourceError(f"the answer isn't NGSI-LD: {said:.300}", code=111) from error
+
+    async def _send(
+        self,
+        caller: Caller,
+        method: str,
+        path: str,
+        wording: Wording,
+        *,
+        params: dict[str, str] | None = None,
+        document: Any = None,
+    ) -> Reply:
+        try:
+            reply = await self._wire.send(
+                self.registration,
+                method,
+                path,
+                caller=caller,
+                wording=wording,
+                params=params,
+                document=document,
+            )
+        except SourceError:
+            self._went(self.registration.id, False)
+            raise
+        self._went(self.registration.id, reply.status < 400 or reply.status == 404)
+        return reply
+
+
+# ── what is answered ──────────────────────────────────────────────────────────────────────────
+
+
+def _is_ordered(entities: Sequence[Entity], query: Query) -> bool:
+    keys = [order_key(one, query.order) for one in entities]
+    return all(one <= other for one, other in pairwise(keys))
+
+
+def _check(reply: Reply) -> None:
+    """Raise SourceError for an answer of 400 and more that isn't a 404 (clause 6.3.17)."""
+    if reply.status >= 400 and reply.status != 404:
+        raise SourceError(f"answered {reply.status}")
+
+
+def _count(reply: Reply) -> int:
+    text = reply.headers.get("ngsild-results-count", "")
+    return int(text) if text.isdigit() else 0
+
+
+def _items(reply: Reply) -> list[dict[str, Any]]:
+    _check(reply)
+    if reply.status == 404 or reply.document is None:
+        return []
+    items = reply.document if isinstance(reply.document, list) else [reply.document]
+    if not all(isinstance(item, dict) for item in items):
+        raise SourceError("the answer isn't NGSI-LD", code=111)
+    return items
+
+
+def _iri(item: dict[str, Any], member: str, terms: Terms) -> str:
+    name = item.get("id") or item.get(member)
+    if not isinstance(name, str):
+        raise SourceError(f"the answer isn't NGSI-LD: {member} is missing", code=111)
+    return name if ":" in name else terms.expand(name)
