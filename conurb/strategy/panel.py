@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from conurb.errors import InputError, NotFoundError
 
@@ -30,9 +30,9 @@ CELLS_MAX = 50_000_000
 """The largest unit-year grid of one column; beyond, a key column was most likely mistaken."""
 
 
-def name_cells(units: Sequence[str], years: Sequence[int], mask: NDArray[np.bool_]) -> str:
+def name_cells(units: Sequence[str], years: Sequence[int], mask: ArrayLike) -> str:
     """Name the first cells where a mask [N x T] is true, and count the others."""
-    places = np.argwhere(mask)
+    places = np.argwhere(np.asarray(mask))
     named = ", ".join(f"{units[i]} {years[t]}" for i, t in places[:CELLS_NAMED_MAX])
     more = len(places) - CELLS_NAMED_MAX
     return f"{named} and {more} more" if more > 0 else named
