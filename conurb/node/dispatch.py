@@ -42,6 +42,8 @@ FLUSH_S: Final = 0.2
 """How long standings are collected before they are stored together."""
 HEAD_FLUSH_S: Final = 5.0
 """How long a position waits to be stored that no delivery depends on."""
+PASS_S: Final = 1.0
+"""How long a change of a subscription waits for the reader to finish with what was before it."""
 GRACE_S: Final = 1.0
 """How long receivers may take with what is under way when the node stops."""
 STRIDE: Final = 50
@@ -74,6 +76,7 @@ class Dispatcher:
         self._stored = {READER: 0, HEAD: 0}
         self._dirty: set[Courier] = set()
         self._awake = asyncio.Event()
+        self._advanced = asyncio.Event()
         self._moved = asyncio.Event()
         self._pressing = asyncio.Event()
         self._storing = asyncio.Lock()
@@ -149,6 +152,14 @@ class Dispatcher:
         """Give the number of the record that is read at present."""
         return self._reading
 
+    async def passed(self, seq: int) -> None:
+        """Wait until the reader has come to a record, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PASS_S):
+                while len(self._index) and self._head < seq:
+                    self._advanced.clear()
+                    await self._advanced.wait()
+
     def figures(self) -> Figures:
         """Count subscriptions, and those whose receivers don't keep up or fail."""
         standings = [courier.standing for courier in self._couriers.values()]
@@ -202,6 +213,7 @@ class Dispatcher:
 
     def _advance(self, seq: int) -> None:
         self._head = self._reading = max(self._head, seq)
+        self._advanced.set()
         self._moved.set()
 
     async def _dispatch(self, record: Record) -> None:

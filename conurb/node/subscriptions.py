@@ -258,9 +258,11 @@ class Subscriptions:
                 context_url=url,
                 restriction=restriction,
             )
+            # What was written before is still judged by what the subscription said then.
+            end = await self._store.journal_end()
+            await self.dispatcher.passed(end)
             await self._store.put_document(StoredDocument(KIND, filed.id, changed.body()))
             courier = self._courier(subscription_id)
-            end = await self._store.journal_end()
             await courier.recharge(_charge(changed, subscription), seq=end)
             self._filed[filed.id] = changed
             self.dispatcher.put(courier)
