@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from conurb.errors import TooComplexQueryError
 from conurb.model.query.match import compares
 from conurb.model.query.targets import (
     ENTITY_TIMES,
@@ -39,6 +40,9 @@ from conurb.model.query.tree import (
 )
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.sources import Arguments, Source
+
+CONDITIONS_MAX: Final = 500
+"""Conditions of one query, those that join others included."""
 
 TRUE: Final = "TRUE"
 FALSE: Final = "FALSE"
@@ -81,9 +85,16 @@ class Conditions:
         self._names = names
         self.linked = linked
         self.compared: set[str] = set()
+        self._count = 0
 
     def compile(self, condition: Condition, source: Source) -> str:
-        """Give the predicate of a condition on a source."""
+        """Give the predicate of a condition on a source.
+
+        Raises TooComplexQueryError over `CONDITIONS_MAX`.
+        """
+        self._count += 1
+        if self._count > CONDITIONS_MAX:
+            raise TooComplexQueryError(f"a query has at most {CONDITIONS_MAX} conditions")
         if isinstance(condition, And):
             return all_of([self.compile(item, source) for item in condition.items])
         if isinstance(condition, Or):

@@ -11,7 +11,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from conurb.errors import TooComplexQueryError
 from conurb.store.postgres.names import Names
+
+ARGUMENTS_MAX: Final = 10_000
+"""Values bound by one query."""
 
 _PLACE: Final = re.compile(r"\$(\d+)::")
 
@@ -25,6 +29,8 @@ class Arguments:
 
     def add(self, value: Any, kind: str) -> str:
         """Add an argument; give its place, with its type."""
+        if len(self.values) >= ARGUMENTS_MAX:
+            raise TooComplexQueryError(f"a query binds at most {ARGUMENTS_MAX} values")
         self.values.append(value)
         return f"${len(self.values)}::{kind}"
 
