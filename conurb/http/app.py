@@ -36,6 +36,8 @@ MODULES: Final = (
     "temporal_maps",
     "snapshots",
     "subscriptions",
+    "registrations",
+    "registration_subscriptions",
     "contexts",
     "identity",
     "vocabulary",

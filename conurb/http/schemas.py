@@ -50,6 +50,63 @@ _HEAD: Final[dict[str, Any]] = {
 
 _HISTORY_HEAD: Final[dict[str, Any]] = {**_HEAD, "scope": {"type": ["string", "array", "object"]}}
 
+_INTERVAL: Final[dict[str, Any]] = obj({"startAt": _TIME, "endAt": _TIME}, required=("startAt",))
+_COUNTED: Final[dict[str, Any]] = {"type": "integer", "minimum": 0, "readOnly": True}
+_REGISTRATION: Final[dict[str, Any]] = {
+    "id": _URI,
+    "type": {"const": "ContextSourceRegistration"},
+    "registrationName": _TEXT,
+    "description": _TEXT,
+    "information": {
+        "type": "array",
+        "minItems": 1,
+        "items": obj(
+            {
+                "entities": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": obj({"id": _URI, "idPattern": _TEXT, "type": _ONE_OR_MANY}),
+                },
+                "propertyNames": {**_TEXTS, "minItems": 1},
+                "relationshipNames": {**_TEXTS, "minItems": 1},
+            },
+        ),
+    },
+    "tenant": _TEXT,
+    "observationInterval": _INTERVAL,
+    "managementInterval": _INTERVAL,
+    "location": {"type": "object"},
+    "observationSpace": {"type": "object"},
+    "operationSpace": {"type": "object"},
+    "expiresAt": _TIME,
+    "endpoint": _URI,
+    "contextSourceInfo": {
+        "type": "array",
+        "items": obj({"key": _TEXT, "value": {"type": "string"}}, required=("key", "value")),
+    },
+    "contextSourceAlias": _TEXT,
+    "datasetId": {**_TEXTS, "minItems": 1},
+    "mode": {"enum": ["inclusive", "exclusive", "redirect", "auxiliary"]},
+    "operations": {**_TEXTS, "minItems": 1},
+    "refreshRate": _TEXT,
+    "management": obj(
+        {
+            "cacheDuration": _TEXT,
+            "cooldown": {"type": "number", "exclusiveMinimum": 0},
+            "localOnly": {"type": "boolean"},
+            "timeout": {"type": "number", "exclusiveMinimum": 0},
+        }
+    ),
+    "scope": _ONE_OR_MANY,
+    "status": {"enum": ["ok", "failed"], "readOnly": True},
+    "timesSent": _COUNTED,
+    "timesFailed": _COUNTED,
+    "lastSuccess": {**_TIME, "readOnly": True},
+    "lastFailure": {**_TIME, "readOnly": True},
+    "createdAt": {**_TIME, "readOnly": True},
+    "modifiedAt": {**_TIME, "readOnly": True},
+    "@context": _CONTEXT,
+}
 _STATUS: Final[dict[str, Any]] = {"enum": ["active", "paused", "expired"], "readOnly": True}
 _SUBSCRIPTION: Final[dict[str, Any]] = {
     "type": {"const": "Subscription"},
@@ -77,6 +134,10 @@ _SUBSCRIPTION: Final[dict[str, Any]] = {
     "geoQ": ref("GeoQuery"),
     "scopeQ": _TEXT,
     "csf": _TEXT,
+    "temporalQ": obj(
+        {"timerel": _TEXT, "timeAt": _TIME, "endTimeAt": _TIME, "timeproperty": _TEXT},
+        required=("timerel", "timeAt"),
+    ),
     "datasetId": {**_TEXTS, "minItems": 1},
     "lang": _TEXT,
     "expandValues": _TEXT,
@@ -243,6 +304,8 @@ SCHEMAS: Final[dict[str, Any]] = {
         more=False,
     ),
     "SubscriptionFragment": obj({**_SUBSCRIPTION, "id": _URI}, more=False),
+    "Registration": obj(_REGISTRATION, required=("type", "information", "endpoint")),
+    "RegistrationFragment": obj(_REGISTRATION),
     "Context": obj({"@context": _CONTEXT}),
     "Labels": {
         "type": "object",

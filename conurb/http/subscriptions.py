@@ -22,7 +22,7 @@ ONE: Final = API + "/subscriptions/{subscriptionId}"
 async def create(exchange: Exchange) -> Answer:
     """Create a subscription (clause 5.8.1)."""
     exchange.caller.require("read")
-    document, terms = await _body(exchange)
+    document, terms = await read_subscription(exchange)
     node = await exchange.node()
     subscription_id = await node.subscriptions.create(
         exchange.caller, document, terms, base_url=exchange.base_url
@@ -57,7 +57,7 @@ async def query(exchange: Exchange) -> Answer:
 
 async def retrieve(exchange: Exchange) -> Answer:
     """Give one subscription (clause 5.8.3)."""
-    subscription_id = _subscription_id(exchange)
+    subscription_id = read_subscription_id(exchange)
     node = await exchange.node()
     shown = await node.subscriptions.get(exchange.caller, subscription_id)
     terms = await exchange.link_terms()
@@ -66,8 +66,8 @@ async def retrieve(exchange: Exchange) -> Answer:
 
 async def update(exchange: Exchange) -> Answer:
     """Change a subscription by a fragment (clause 5.8.2)."""
-    subscription_id = _subscription_id(exchange)
-    document, terms = await _body(exchange)
+    subscription_id = read_subscription_id(exchange)
+    document, terms = await read_subscription(exchange)
     node = await exchange.node()
     await node.subscriptions.update(
         exchange.caller, subscription_id, document, terms, base_url=exchange.base_url
@@ -77,17 +77,19 @@ async def update(exchange: Exchange) -> Answer:
 
 async def delete(exchange: Exchange) -> Answer:
     """Delete a subscription (clause 5.8.5)."""
-    subscription_id = _subscription_id(exchange)
+    subscription_id = read_subscription_id(exchange)
     node = await exchange.node()
     await node.subscriptions.delete(exchange.caller, subscription_id)
     return no_content()
 
 
-def _subscription_id(exchange: Exchange) -> str:
+def read_subscription_id(exchange: Exchange) -> str:
+    """Read the id of the path; raise BadRequestDataError when it isn't a URI."""
     return check_uri(exchange.args["subscriptionId"], name="subscription id")
 
 
-async def _body(exchange: Exchange) -> tuple[Any, Terms]:
+async def read_subscription(exchange: Exchange) -> tuple[Any, Terms]:
+    """Read the body, a subscription or part of it, and the terms that it speaks."""
     document = await exchange.json()
     if not isinstance(document, dict):
         raise InvalidRequestError("the body must be a JSON object: a subscription or part of it")

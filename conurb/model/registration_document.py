@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError
-from conurb.model.context import Terms
+from conurb.model.context import Terms, core_terms
 from conurb.model.entity import Entity, Instance
 from conurb.model.registration import (
     Information,
@@ -115,9 +115,11 @@ def source_of(document: Document) -> Entity:
     Its attributes are the context source properties and the members that are a plain value.
     """
     attrs: dict[str, list[Instance]] = {}
-    for key, value in document.items():
-        if key in ("id", "type", "information", *SPACES):
+    expand = core_terms().expand
+    for member, value in document.items():
+        if member in ("id", "type", "information", *SPACES):
             continue
+        key = member if ":" in member else expand(member)
         kind = value.get("type") if isinstance(value, dict) else None
         if kind in ("Property", "Relationship", "LanguageProperty", "VocabProperty"):
             attrs[key] = [value]

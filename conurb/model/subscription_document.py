@@ -31,6 +31,7 @@ MEMBERS: Final = (
     "geoQ",
     "scopeQ",
     "csf",
+    "temporalQ",
     "datasetId",
     "lang",
     "expandValues",
@@ -66,6 +67,7 @@ NOTIFICATION_READ_ONLY: Final = frozenset(
 
 ENDPOINT_MEMBERS: Final = ("uri", "accept", "timeout", "cooldown", "receiverInfo", "notifierInfo")
 SELECTOR_MEMBERS: Final = ("id", "idPattern", "type")
+TEMPORAL_QUERY_MEMBERS: Final = ("timerel", "timeAt", "endTimeAt", "timeproperty")
 GEO_QUERY_MEMBERS: Final = ("georel", "geometry", "coordinates", "geoproperty")
 
 ENTITY_WORDS: Final = frozenset({"id", "type", "scope"})
@@ -140,6 +142,8 @@ def _read_member(member: str, value: Any, name: Callable[[str], str]) -> Any:
             if isinstance(geo.get("geoproperty"), str):
                 geo["geoproperty"] = name(geo["geoproperty"])
             return geo
+        case "temporalQ":
+            return read_members(value, "temporalQ", TEMPORAL_QUERY_MEMBERS)
         case "notification":
             return _notification(value, name)
         case _:
