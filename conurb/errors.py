@@ -36,7 +36,12 @@ from __future__ import annotations
 
 
 class ConurbError(Exception):
-    """Anything that Conurb raises on purpose."""
+    """Anything that Conurb raises on purpose.
+
+    `registration_id` names the registration whose source raised it, if one did.
+    """
+
+    registration_id: str | None = None
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail)

@@ -19,6 +19,7 @@ from conurb.federation.completeness import (
     NotFoundHereError,
     completeness_of,
 )
+from conurb.federation.distribute import FederatedProvision
 from conurb.federation.gather import Portion, Wish, gather
 from conurb.federation.history import FederatedTemporal
 from conurb.federation.modes import Part, merge_parts
@@ -74,6 +75,7 @@ def federate(
     """
     reach = Reach(node, name=name, open_node=open_node, alias=alias, wire=wire)
     node.companions += [reach.registrations, reach.registration_subscriptions]
+    node.provide = FederatedProvision(node, node.provide, reach)
     node.consume = FederatedConsumption(node, node.consume, reach)
     node.temporal = FederatedTemporal(node, node.temporal, reach)
     whole = cast("Store", _Whole(node.consume, node.temporal))

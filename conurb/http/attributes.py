@@ -7,7 +7,8 @@ from typing import Final
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
 from conurb.http.asking import read_types
-from conurb.http.entities import NO_CONTENT, ONE, entity_id_of, object_body
+from conurb.http.completeness import provision
+from conurb.http.entities import ONE, entity_id_of, object_body
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.outcomes import update_result
 from conurb.http.routing import Reply, Route
@@ -26,8 +27,8 @@ async def append(exchange: Exchange) -> Answer:
     document = await object_body(exchange)
     terms = await exchange.document_terms(document)
     fragment = parse_fragment(document, terms, nulls=False)
-    node = await exchange.node()
-    result = await node.provide.append(
+    provide = await provision(exchange)
+    result = await provide.append(
         exchange.caller,
         entity_id,
         fragment,
@@ -43,15 +44,15 @@ async def update(exchange: Exchange) -> Answer:
     document = await object_body(exchange)
     terms = await exchange.document_terms(document)
     fragment = parse_fragment(document, terms, nulls=True)
-    node = await exchange.node()
-    result = await node.provide.update(
+    provide = await provision(exchange)
+    result = await provide.update(
         exchange.caller, entity_id, fragment, types=read_types(exchange.params, terms)
     )
     return _updated(result)
 
 
-def _updated(result: Report) -> Answer:
-    if result.not_updated:
+def _updated(result: Report | None) -> Answer:
+    if result is not None and result.not_updated:
         return give_json(update_result(result), status=207)
     return no_content()
 
@@ -77,15 +78,15 @@ async def partial_update(exchange: Exchange) -> Answer:
     terms = await exchange.document_terms(document)
     attribute = terms.expand(name)
     instances = parse_attribute(document, terms, name=name, nulls=True, partial=True)
-    node = await exchange.node()
-    await node.provide.partial_update(
+    provide = await provision(exchange)
+    result = await provide.partial_update(
         exchange.caller,
         entity_id,
         attribute,
         instances,
         types=read_types(exchange.params, terms),
     )
-    return no_content()
+    return _updated(result)
 
 
 async def replace(exchange: Exchange) -> Answer:
@@ -95,15 +96,15 @@ async def replace(exchange: Exchange) -> Answer:
     terms = await exchange.document_terms(document)
     attribute = terms.expand(name)
     instances = parse_attribute(document, terms, name=name, nulls=False)
-    node = await exchange.node()
-    await node.provide.replace_attribute(
+    provide = await provision(exchange)
+    result = await provide.replace_attribute(
         exchange.caller,
         entity_id,
         attribute,
         instances,
         types=read_types(exchange.params, terms),
     )
-    return no_content()
+    return _updated(result)
 
 
 async def delete(exchange: Exchange) -> Answer:
@@ -117,11 +118,10 @@ async def delete(exchange: Exchange) -> Answer:
         if params.flag("deleteAll"):
             raise InvalidRequestError("datasetId and deleteAll=true can't go together")
     types = read_types(params, terms)
-    node = await exchange.node()
+    provide = await provision(exchange)
     if name == SCOPE:
-        await node.provide.delete_scope(exchange.caller, entity_id, types=types)
-        return no_content()
-    await node.provide.delete_attribute(
+        return _updated(await provide.delete_scope(exchange.caller, entity_id, types=types))
+    result = await provide.delete_attribute(
         exchange.caller,
         entity_id,
         terms.expand(name),
@@ -129,7 +129,7 @@ async def delete(exchange: Exchange) -> Answer:
         dataset=dataset,
         all_instances=params.flag("deleteAll"),
     )
-    return no_content()
+    return _updated(result)
 
 
 UPDATED: Final = {
@@ -179,7 +179,7 @@ def routes() -> tuple[Route, ...]:
             params=(p.TYPE, p.LOCAL),
             body="AttributeFragment",
             accepts=(),
-            replies=NO_CONTENT,
+            replies=UPDATED,
             errors=_ERRORS,
         ),
         Route(
@@ -192,7 +192,7 @@ def routes() -> tuple[Route, ...]:
             params=(p.TYPE, p.LOCAL),
             body="AttributeFragment",
             accepts=(),
-            replies=NO_CONTENT,
+            replies=UPDATED,
             errors=_ERRORS,
         ),
         Route(
@@ -204,7 +204,7 @@ def routes() -> tuple[Route, ...]:
             tag,
             params=(p.DATASET_ID, p.DELETE_ALL, p.TYPE, p.LOCAL),
             accepts=(),
-            replies=NO_CONTENT,
+            replies=UPDATED,
             errors=_ERRORS,
         ),
     )

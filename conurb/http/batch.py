@@ -21,7 +21,7 @@ from conurb.errors import (
 )
 from conurb.http import params as p
 from conurb.http.asking import query_params, read_join, read_query
-from conurb.http.completeness import completeness_headers, consumption
+from conurb.http.completeness import completeness_headers, consumption, provision
 from conurb.http.entities import MEDIA, MULTI_STATUS
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.outcomes import EntityFailure, batch_result
@@ -130,10 +130,10 @@ async def create(exchange: Exchange) -> Answer:
     """Create a batch of entities (clause 5.6.7)."""
     entities, failures = await _read_all(exchange, parse_entity)
     exchange.caller.require("write")
-    node = await exchange.node()
+    provide = await provision(exchange)
     result = BatchResult()
     if entities:
-        result = await node.provide.create_batch(exchange.caller, entities)
+        result = await provide.create_batch(exchange.caller, entities)
     return _outcome(result, failures, created=True)
 
 
@@ -142,10 +142,10 @@ async def upsert(exchange: Exchange) -> Answer:
     entities, failures = await _read_all(exchange, parse_entity)
     exchange.caller.require("write")
     mode: Literal["replace", "update"] = "update" if exchange.params.option("update") else "replace"
-    node = await exchange.node()
+    provide = await provision(exchange)
     result = BatchResult()
     if entities:
-        result = await node.provide.upsert_batch(exchange.caller, entities, mode=mode)
+        result = await provide.upsert_batch(exchange.caller, entities, mode=mode)
     return _outcome(result, failures, created=True)
 
 
@@ -154,10 +154,10 @@ async def update(exchange: Exchange) -> Answer:
     fragments, failures = await _read_all(
         exchange, lambda document, terms: _read_fragment(document, terms, partial=False, nulls=True)
     )
-    node = await exchange.node()
+    provide = await provision(exchange)
     result = BatchResult()
     if fragments:
-        result = await node.provide.update_batch(
+        result = await provide.update_batch(
             exchange.caller, fragments, overwrite=not exchange.params.option("noOverwrite")
         )
     return _outcome(result, failures)
@@ -170,10 +170,10 @@ async def merge(exchange: Exchange) -> Answer:
     )
     params = exchange.params
     observed_at = params.text("observedAt")
-    node = await exchange.node()
+    provide = await provision(exchange)
     result = BatchResult()
     if fragments:
-        result = await node.provide.merge_batch(
+        result = await provide.merge_batch(
             exchange.caller,
             fragments,
             observed_at=(
@@ -193,10 +193,10 @@ async def delete(exchange: Exchange) -> Answer:
             ids.append(check_uri(given, name="id"))
         except BadRequestDataError as error:
             failures.append((given if isinstance(given, str) else _shown(given), error))
-    node = await exchange.node()
+    provide = await provision(exchange)
     result = BatchResult()
     if ids:
-        result = await node.provide.delete_batch(exchange.caller, ids)
+        result = await provide.delete_batch(exchange.caller, ids)
     return _outcome(result, failures)
 
 

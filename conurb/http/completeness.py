@@ -16,6 +16,7 @@ from conurb.federation.history import FederatedEvolutionPage, FederatedTemporal
 if TYPE_CHECKING:
     from conurb.http.exchange import Exchange, Header
     from conurb.node.consume import Answer, Consumption
+    from conurb.node.provide import Provision
     from conurb.node.temporal import Temporal
     from conurb.store.contract import EvolutionPage
 
@@ -46,6 +47,12 @@ async def consumption(exchange: Exchange) -> Consumption:
     """Give the reads that a request asks: those of all nodes, or with `local` of this one."""
     node = await exchange.node()
     return node.consume.own if exchange.params.flag("local") else node.consume
+
+
+async def provision(exchange: Exchange) -> Provision:
+    """Give the writes that a request asks for: to all nodes, or with `local` to this one."""
+    node = await exchange.node()
+    return node.provide.own if exchange.params.flag("local") else node.provide
 
 
 async def history(exchange: Exchange) -> Temporal:

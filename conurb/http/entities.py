@@ -7,7 +7,7 @@ from typing import Any, Final
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
 from conurb.http.asking import read_attrs, read_join, read_query, read_types
-from conurb.http.completeness import completeness_headers, consumption
+from conurb.http.completeness import completeness_headers, consumption, provision
 from conurb.http.entity_maps import mapped_query, retrieval_map
 from conurb.http.exchange import Answer, Exchange, created, give_json, no_content
 from conurb.http.outcomes import batch_result
@@ -18,6 +18,7 @@ from conurb.model.names import check_uri
 from conurb.model.parse import parse_entity, parse_fragment
 from conurb.model.query.select import parse_datasets
 from conurb.model.time import parse_fixed
+from conurb.node.outcomes import BatchResult
 
 COLLECTION: Final = API + "/entities"
 ONE: Final = API + "/entities/{entityId}"
@@ -42,9 +43,9 @@ async def create(exchange: Exchange) -> Answer:
     terms = await exchange.document_terms(document)
     entity = parse_entity(document, terms)
     exchange.caller.require("write")
-    node = await exchange.node()
-    await node.provide.create(exchange.caller, entity)
-    return created(COLLECTION, entity.id)
+    provide = await provision(exchange)
+    parts = await provide.create(exchange.caller, entity)
+    return created(COLLECTION, entity.id) if parts is None else _partly(parts)
 
 
 async def query(exchange: Exchange) -> Answer:
@@ -101,10 +102,9 @@ async def replace(exchange: Exchange) -> Answer:
     document = await object_body(exchange)
     terms = await exchange.document_terms(document)
     entity = parse_entity(_with_id(document, entity_id), terms)
-    node = await exchange.node()
+    provide = await provision(exchange)
     types = read_types(exchange.params, terms)
-    await node.provide.replace(exchange.caller, entity_id, entity, types=types)
-    return no_content()
+    return _partly(await provide.replace(exchange.caller, entity_id, entity, types=types))
 
 
 def _with_id(document: dict[str, Any], entity_id: str) -> dict[str, Any]:
@@ -123,8 +123,8 @@ async def merge(exchange: Exchange) -> Answer:
     fragment = parse_fragment(document, terms, nulls=True, partial=True)
     params = exchange.params
     observed_at = params.text("observedAt")
-    node = await exchange.node()
-    await node.provide.merge(
+    provide = await provision(exchange)
+    parts = await provide.merge(
         exchange.caller,
         entity_id,
         fragment,
@@ -132,7 +132,7 @@ async def merge(exchange: Exchange) -> Answer:
         observed_at=None if observed_at is None else parse_fixed(observed_at, name="observedAt"),
         lang=params.text("lang"),
     )
-    return no_content()
+    return _partly(parts)
 
 
 def _check_same_id(document: dict[str, Any], entity_id: str) -> None:
@@ -146,9 +146,13 @@ async def delete(exchange: Exchange) -> Answer:
     types = None
     if exchange.params.values:
         types = read_types(exchange.params, await exchange.link_terms())
-    node = await exchange.node()
-    await node.provide.delete(exchange.caller, entity_id, types=types)
-    return no_content()
+    provide = await provision(exchange)
+    return _partly(await provide.delete(exchange.caller, entity_id, types=types))
+
+
+def _partly(parts: BatchResult | None) -> Answer:
+    """Answer 204 to a write that was done, 207 to one of which only parts were (6.3.17)."""
+    return no_content() if parts is None else give_json(batch_result(parts), status=207)
 
 
 async def purge(exchange: Exchange) -> Answer:
@@ -159,8 +163,8 @@ async def purge(exchange: Exchange) -> Answer:
     drop, keep = read_attrs(params, terms, "drop"), read_attrs(params, terms, "keep")
     if drop and keep:
         raise BadRequestDataError("drop and keep: only one of them may be given")
-    node = await exchange.node()
-    result = await node.provide.purge(exchange.caller, asked, drop=drop, keep=keep)
+    provide = await provision(exchange)
+    result = await provide.purge(exchange.caller, asked, drop=drop, keep=keep)
     if result.errors:
         return give_json(batch_result(result), status=207)
     return no_content()
@@ -212,6 +216,7 @@ _MERGE: Final = (
 MEDIA: Final = (JSON, JSON_LD, GEO_JSON)
 NO_CONTENT: Final = {204: Reply("Done.")}
 MULTI_STATUS: Final = Reply("What became of each part.", "BatchOperationResult")
+DONE: Final = {**NO_CONTENT, 207: MULTI_STATUS}
 
 
 def routes() -> tuple[Route, ...]:
@@ -228,7 +233,10 @@ def routes() -> tuple[Route, ...]:
             params=(p.LOCAL,),
             body="Entity",
             accepts=(),
-            replies={201: Reply("Created; its path is in Location.", headers=("Location",))},
+            replies={
+                201: Reply("Created; its path is in Location.", headers=("Location",)),
+                207: MULTI_STATUS,
+            },
             errors=(400, 409, 422, 504),
             makes_tenant=True,
         ),
@@ -281,7 +289,7 @@ def routes() -> tuple[Route, ...]:
             params=(p.TYPE, p.LOCAL),
             body="Entity",
             accepts=(),
-            replies=NO_CONTENT,
+            replies=DONE,
             errors=(400, 404, 504),
         ),
         Route(
@@ -294,7 +302,7 @@ def routes() -> tuple[Route, ...]:
             params=_MERGE,
             body="EntityFragment",
             accepts=(),
-            replies=NO_CONTENT,
+            replies=DONE,
             errors=(400, 404, 504),
         ),
         Route(
@@ -306,7 +314,7 @@ def routes() -> tuple[Route, ...]:
             tag,
             params=(p.TYPE, p.LOCAL),
             accepts=(),
-            replies=NO_CONTENT,
+            replies=DONE,
             errors=(400, 404, 504),
         ),
     )

@@ -40,4 +40,7 @@ def batch_result(
 
 
 def _entity_error(entity_id: str, error: ConurbError) -> dict[str, Any]:
-    return {"entityId": entity_id, "error": problem_document(error)}
+    written: dict[str, Any] = {"entityId": entity_id, "error": problem_document(error)}
+    if error.registration_id is not None:
+        written["registrationId"] = error.registration_id
+    return written

@@ -51,12 +51,20 @@ class Provision:
 
     # ── one entity ────────────────────────────────────────────────────────────────────────────
 
-    async def create(self, caller: Caller, entity: Entity) -> None:
+    @property
+    def own(self) -> Provision:
+        """Give the writes of this node alone, whatever nodes it speaks for (6.3.18, `local`)."""
+        return self
+
+    async def create(self, caller: Caller, entity: Entity) -> BatchResult | None:
         """Create an entity (clause 5.6.1).
 
-        Raises AlreadyExistsError when there is one of its id.
+        Gives what became of its parts when only some of them were written, which a node alone
+        never does; this holds for replacing, merging and deleting too. Raises AlreadyExistsError
+        when there is one of its id.
         """
         await self._apply(caller, CreateEntity(entity))
+        return None
 
     async def upsert(
         self, caller: Caller, entity: Entity, *, mode: Literal["replace", "update"] = "replace"
@@ -72,13 +80,14 @@ class Provision:
         entity: Entity,
         *,
         types: TypeSelection | None = None,
-    ) -> None:
+    ) -> BatchResult | None:
         """Replace all of an entity but its time of creation (clause 5.6.18).
 
         Raises NotFoundError when there is no such entity, of `types` if given; this holds for
         every method here that takes `types`.
         """
         await self._apply(caller, ReplaceEntity(replace(entity, id=entity_id)), types)
+        return None
 
     async def merge(
         self,
@@ -89,13 +98,14 @@ class Provision:
         types: TypeSelection | None = None,
         observed_at: str | None = None,
         lang: str | None = None,
-    ) -> None:
+    ) -> BatchResult | None:
         """Merge a fragment into an entity, to any depth (clauses 5.6.17, 5.5.12).
 
         `observed_at` (fixed width) and `lang` are the common ones of the request.
         """
         operation = MergeEntity(entity_id, fragment, observed_at=observed_at, lang=lang)
         await self._apply(caller, operation, types)
+        return None
 
     async def update(
         self,
@@ -124,9 +134,10 @@ class Provision:
 
     async def delete(
         self, caller: Caller, entity_id: str, *, types: TypeSelection | None = None
-    ) -> None:
+    ) -> BatchResult | None:
         """Delete an entity; history keeps it (clause 5.6.6)."""
         await self._apply(caller, DeleteEntity(entity_id), types)
+        return None
 
     # ── one attribute ─────────────────────────────────────────────────────────────────────────
 
@@ -138,14 +149,18 @@ class Provision:
         instances: Sequence[Instance],
         *,
         types: TypeSelection | None = None,
-    ) -> None:
+    ) -> Report | None:
         """Overwrite the members given of an attribute's instances (clauses 5.6.4, 5.5.8).
+
+        Gives what was updated when that is only a part of it, which a node alone never does; this
+        holds for replacing and deleting an attribute too.
 
         Raises NotFoundError when the entity has no such instance, BadRequestDataError when the
         attribute would become another kind.
         """
         operation = PartialUpdateAttribute(entity_id, attribute, tuple(instances))
         await self._apply(caller, operation, types)
+        return None
 
     async def replace_attribute(
         self,
@@ -155,13 +170,14 @@ class Provision:
         instances: Sequence[Instance],
         *,
         types: TypeSelection | None = None,
-    ) -> None:
+    ) -> Report | None:
         """Replace instances of an attribute that exist (clause 5.6.19).
 
         Raises NotFoundError when the entity has no such instance.
         """
         operation = ReplaceAttribute(entity_id, attribute, tuple(instances))
         await self._apply(caller, operation, types)
+        return None
 
     async def delete_attribute(
         self,
@@ -172,7 +188,7 @@ class Provision:
         types: TypeSelection | None = None,
         dataset: str | None = None,
         all_instances: bool = False,
-    ) -> None:
+    ) -> Report | None:
         """Delete the default instance of an attribute, that of `dataset`, or all (clause 5.6.5).
 
         Raises NotFoundError when the entity has no such instance.
@@ -181,12 +197,14 @@ class Provision:
             entity_id, attribute, dataset=dataset, all_instances=all_instances
         )
         await self._apply(caller, operation, types)
+        return None
 
     async def delete_scope(
         self, caller: Caller, entity_id: str, *, types: TypeSelection | None = None
-    ) -> None:
+    ) -> Report | None:
         """Take the scopes away from an entity (clause 5.6.5, attribute `scope`)."""
         await self._apply(caller, DeleteScope(entity_id), types)
+        return None
 
     # ── many entities ─────────────────────────────────────────────────────────────────────────
 
