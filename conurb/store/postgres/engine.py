@@ -281,7 +281,9 @@ class PostgresStore:
                 return False
             owns = self._writer is not None and self._writer.owns
             try:
-                await asyncio.wait_for(news.wait(), left if owns else min(left, POLL_S))
+                # Not wait_for: on Python 3.11 it can swallow a cancellation.
+                async with asyncio.timeout(left if owns else min(left, POLL_S)):
+                    await news.wait()
             except TimeoutError:
                 continue
 

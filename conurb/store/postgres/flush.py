@@ -22,7 +22,7 @@ from conurb.store.postgres.births import add_birth
 from conurb.store.postgres.geometry import ewkb, geometries
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.schema import HEAD_TERM
-from conurb.store.postgres.statement import SUPERSEDE_LATER, Arrays, array_literal
+from conurb.store.postgres.statement import LAST_HEADS, SUPERSEDE_LATER, Arrays, array_literal
 from conurb.store.postgres.values import flatten, json_text, number_of
 
 Statement = tuple[str, list[Any]]
@@ -68,13 +68,8 @@ class Flush:
         self.seq = seq
         self.eid = eid
 
-    def statements(
-        self, rows: Rows, positions: Mapping[str, int]
-    ) -> tuple[list[Statement], Statement | None]:
-        """Give the statements that come first, if any, and the one that writes the rows.
-
-        None as the second when there is nothing to write.
-        """
+    def statements(self, rows: Rows, positions: Mapping[str, int]) -> list[Statement]:
+        """Give the statements that write the rows, nearly always one."""
         before = self._erase(rows.erased)
         before += self._supersede(rows)
         grown = self._add_history(rows)
@@ -100,9 +95,21 @@ class Flush:
         for sid, tids in typesets:
             self._arrays.add("typeset", sid, array_literal(tids))
         if not self._arrays.flat and not before:
-            return [], None
+            return []
         self._arrays.add("counters", self.seq, _last_stamp(rows), self.eid)
-        return before, self._arrays.statement()
+        return [*before, self._arrays.statement(), *self._find_last_heads(rows)]
+
+    def _find_last_heads(self, rows: Rows) -> list[Statement]:
+        """Look for the last heads of objects whose later ones end with them."""
+        eids = [
+            known.eid
+            for (entity_id, attribute, _), at_us, _ in rows.superseded_after
+            if attribute == HEAD
+            and (known := self._known.get(entity_id)) is not None
+            and known.last is not None
+            and known.last.at_us > at_us
+        ]
+        return [(LAST_HEADS, [eids])] if eids else []
 
     def _place(self, key: Key) -> tuple[int, int, str]:
         entity_id, attribute, dataset = key

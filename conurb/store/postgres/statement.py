@@ -119,6 +119,18 @@ UPDATE history h SET superseded = m.w FROM (
 """Supersede by time, by 'later than' and by number at once: the earliest reason wins."""
 
 
+LAST_HEADS: Final = """
+UPDATE object o SET last_at = h.at, typeset = h.num::int,
+  scope = ARRAY(SELECT jsonb_array_elements_text(h.body::jsonb -> 'scope'))
+FROM (
+  SELECT DISTINCT ON (eid) eid, at, num, body FROM history
+  WHERE attr = 0 AND superseded IS NULL AND body IS NOT NULL
+    AND ($1::bigint[] IS NULL OR eid = ANY ($1))
+  ORDER BY eid, at DESC, recorded DESC
+) h WHERE o.eid = h.eid
+"""
+"""Find the last heads of objects ($1; null: of all) in history."""
+
 _BY_DRIVER: Final = frozenset({"text[]", "bytea[]"})
 """Types whose arrays the driver writes; others travel as the text of an array."""
 

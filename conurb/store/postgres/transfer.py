@@ -20,7 +20,7 @@ from conurb.store.contract import Position
 from conurb.store.ledger import Row
 from conurb.store.postgres.flush import Flush, Known, LastHead
 from conurb.store.postgres.names import Names
-from conurb.store.postgres.statement import Arrays, array_literal
+from conurb.store.postgres.statement import LAST_HEADS, Arrays, array_literal
 
 FORMAT: Final = "conurb-store/1"
 
@@ -46,14 +46,6 @@ UPDATE object o SET attrs = s.attrs, datasets = s.datasets FROM (
     array_agg(dataset ORDER BY attr, dataset) AS datasets
   FROM (SELECT DISTINCT eid, attr, dataset FROM history WHERE attr <> 0) d GROUP BY eid
 ) s WHERE o.eid = s.eid
-"""
-_LAST_HEADS: Final = """
-UPDATE object o SET last_at = h.at, typeset = h.num::int,
-  scope = ARRAY(SELECT jsonb_array_elements_text(h.body::jsonb -> 'scope'))
-FROM (
-  SELECT DISTINCT ON (eid) eid, at, num, body FROM history
-  WHERE attr = 0 AND superseded IS NULL AND body IS NOT NULL ORDER BY eid, at DESC, recorded DESC
-) h WHERE o.eid = h.eid
 """
 _COUNTERS: Final = """
 UPDATE counters SET
@@ -250,8 +242,9 @@ class _Restorer:
     async def finish(self) -> None:
         """Write what is left, and what follows from the whole."""
         await self._write()
-        for statement in (_SERIES, _LAST_HEADS, _COUNTERS):
-            await self._connection.execute(statement)
+        await self._connection.execute(_SERIES)
+        await self._connection.execute(LAST_HEADS, None)
+        await self._connection.execute(_COUNTERS)
 
 
 def _history_row(row: Mapping[str, Any]) -> Row:

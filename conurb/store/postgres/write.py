@@ -381,17 +381,16 @@ class Group:
         rows = self._ledger.take_rows(*facts, births=True)
         flush = Flush(self._names, self._known, seq=self.seq, eid=self.eid)
         if len(rows.history) + len(rows.births) >= THREAD_OPERATIONS_MIN:
-            before, statement = await asyncio.to_thread(flush.statements, rows, self._positions)
+            statements = await asyncio.to_thread(flush.statements, rows, self._positions)
         else:
-            before, statement = flush.statements(rows, self._positions)
-        if statement is None:
+            statements = flush.statements(rows, self._positions)
+        if not statements:
             return
         self._flushes += 1
-        if before:
+        if len(statements) > 1:
             await self._begin()
-            for sql, arguments in before:
-                await self._connection.execute(sql, *arguments)
-        await self._connection.execute(statement[0], *statement[1])
+        for sql, arguments in statements:
+            await self._connection.execute(sql, *arguments)
         self.seq, self.eid = flush.seq, flush.eid
         self._positions = {}
 

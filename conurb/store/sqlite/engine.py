@@ -294,7 +294,9 @@ class SqliteStore:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
-            await asyncio.wait_for(waiter, timeout_s)
+            # Not wait_for: on Python 3.11 it can swallow a cancellation.
+            async with asyncio.timeout(timeout_s):
+                await waiter
         except TimeoutError:
             return self._seq > after
         finally:
