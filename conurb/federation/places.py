@@ -146,8 +146,8 @@ class Areas:
             self.mask &= ~(1 << number)
             self._tree = None
 
-    def find(self, condition: GeoCondition) -> int:
-        """Give the slots whose area may hold what stands in the relation asked for.
+    def find(self, condition: GeoCondition, within: int) -> int:
+        """Give the slots of `within` whose area may hold what stands in the relation asked for.
 
         An entity that lies in an area can be inside of, meet, or hold what the query names only
         where the two have a point in common; it can be disjoint, or farther away, anywhere.
@@ -155,14 +155,16 @@ class Areas:
         document, shape = reference(condition.geometry_wkt)
         if condition.relation == "near":
             if condition.distance_m_max is None:
-                return self.mask
-            return self._near(document, shape, condition.distance_m_max)
+                return self.mask & within
+            return self._near(document, shape, condition.distance_m_max, within)
         if condition.relation == "disjoint":
-            return self.mask
-        numbers = self._numbers_in(shape)
+            return self.mask & within
+        numbers = self._numbers_in(shape, within)
         return mask_of([one for one in numbers if self._shapes[one][1].intersects(shape)])
 
-    def _near(self, document: Geometry, shape: BaseGeometry, distance_m_max: float) -> int:
+    def _near(
+        self, document: Geometry, shape: BaseGeometry, distance_m_max: float, within: int
+    ) -> int:
         from shapely import box
 
         west, south, east, north = shape.bounds
@@ -175,16 +177,17 @@ class Areas:
         return mask_of(
             [
                 one
-                for one in self._numbers_in(around)
+                for one in self._numbers_in(around, within)
                 if distance_m(self._shapes[one][0], document) <= distance_m_max
             ]
         )
 
-    def _numbers_in(self, shape: BaseGeometry) -> list[int]:
-        """Give the slots whose boxes meet the box of a shape."""
+    def _numbers_in(self, shape: BaseGeometry, within: int) -> list[int]:
+        """Give the slots of `within` whose boxes meet the box of a shape."""
         if self._tree is None:
             from shapely import STRtree
 
             self._numbers = list(self._shapes)
             self._tree = STRtree([shape for _, shape in self._shapes.values()])
-        return [self._numbers[at] for at in self._tree.query(shape).tolist()]
+        found = (self._numbers[at] for at in self._tree.query(shape).tolist())
+        return [number for number in found if within >> number & 1]

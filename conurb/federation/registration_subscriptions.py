@@ -306,10 +306,11 @@ class _Single:
 def render_registration_subscription(
     shown: ShownSubscription, terms: Terms, *, now_us: int
 ) -> Document:
-    """Write a subscription as the API gives it; it has no triggers to tell of (5.2.12)."""
+    """Write a subscription as the API gives it: triggers aren't of it (5.2.12)."""
     document = render_subscription(shown, terms, now_us=now_us)
-    if "notificationTrigger" not in shown.document:
-        del document["notificationTrigger"]
+    for member in ("notificationTrigger", "jsonldContext"):
+        if member not in shown.document:
+            del document[member]
     return document
 
 

@@ -165,7 +165,7 @@ class Index:
             unknown = 0 if strict else self._of("scope", None)
             mask &= self._scopes.find(query.scope) | unknown
         if query.geo is not None:
-            mask &= self._near(query.geo, strict=strict)
+            mask = self._near(query.geo, mask, strict=strict)
         mask &= self._timely(window, strict=strict)
         return [
             match
@@ -210,11 +210,11 @@ class Index:
             return reduce(lambda one, other: one & other, masks)
         return reduce(or_, masks)
 
-    def _near(self, geo: GeoCondition, *, strict: bool) -> int:
+    def _near(self, geo: GeoCondition, within: int, *, strict: bool) -> int:
         areas = self._areas.get(geo.attribute)
         if areas is None:
-            return 0 if strict else self._all
-        return areas.find(geo) | (0 if strict else self._all & ~areas.mask)
+            return 0 if strict else within
+        return areas.find(geo, within) | (0 if strict else within & ~areas.mask)
 
     def _timely(self, window: TimeWindow | None, *, strict: bool) -> int:
         latest = self._of("interval", None)
