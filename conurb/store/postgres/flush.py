@@ -101,14 +101,14 @@ class Flush:
 
     def _find_last_heads(self, rows: Rows) -> list[Statement]:
         """Look for the last heads of objects whose later ones end with them."""
-        eids = [
-            known.eid
-            for (entity_id, attribute, _), at_us, _ in rows.superseded_after
-            if attribute == HEAD
-            and (known := self._known.get(entity_id)) is not None
-            and known.last is not None
-            and known.last.at_us > at_us
-        ]
+        eids = []
+        for (entity_id, attribute, _), at_us, _ in rows.superseded_after:
+            known = self._known.get(entity_id)
+            last = known.last if known is not None and attribute == HEAD else None
+            if known is not None and last is not None and last.at_us > at_us:
+                eids.append(known.eid)
+                # Whatever head comes next is later than what is left.
+                known.last = LastHead(BEGINNING, last.sid, last.scope)
         return [(LAST_HEADS, [eids])] if eids else []
 
     def _place(self, key: Key) -> tuple[int, int, str]:
