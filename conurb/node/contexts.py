@@ -104,10 +104,7 @@ class Contexts:
         lifetime_s: int = LIFETIME_S,
         terms_max: int = TERMS_MAX,
     ) -> None:
-        """Know the catalogue (URL to file) and `builtin` (URL to document) from the start.
-
-        Without `fetch`, nothing is ever fetched.
-        """
+        """Know the catalogue (URL to file) and `builtin`; without `fetch`, never fetch."""
         self._catalogue = dict(catalogue or {})
         self._builtin = dict(builtin or {})
         self._fetch = fetch
