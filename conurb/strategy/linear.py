@@ -157,7 +157,7 @@ def fit_within(
         )
     x, y = raw[mask], effects.within(outcome)
     check_rank(x, names)
-    bread: Figures = np.linalg.inv(x.T @ x)
+    bread = np.asarray(np.linalg.inv(x.T @ x), dtype=np.float64)
     coefficients = bread @ (x.T @ y[mask])
     residuals = y - raw @ coefficients
     present = np.unique(own[mask.any(axis=1)], return_inverse=True)

@@ -49,8 +49,8 @@ def logit(treated: Flags, x: Figures) -> tuple[Figures, Figures]:
         beta = beta + step
         if np.abs(step).max() <= NEWTON_TOLERANCE * (1 + np.abs(beta).max()):
             p = 1 / (1 + np.exp(-(x @ beta)))
-            inverse: Figures = np.linalg.inv((x * (p * (1 - p))[:, None]).T @ x)
-            return p, inverse
+            inverse = np.linalg.inv((x * (p * (1 - p))[:, None]).T @ x)
+            return p, np.asarray(inverse, dtype=np.float64)
     raise OverlapError(
         "the covariates separate treated from comparison units: the propensity score has no "
         "maximum likelihood estimate"
@@ -65,7 +65,7 @@ def tilt(treated: Flags, x: Figures) -> Figures:
     """
     d = treated.astype(np.float64)
     p, _ = logit(treated, x)
-    gamma: Figures = np.linalg.lstsq(x, np.log(p / (1 - p)), rcond=None)[0]
+    gamma = np.asarray(np.linalg.lstsq(x, np.log(p / (1 - p)), rcond=None)[0], dtype=np.float64)
 
     def loss(g: Figures) -> float:
         index = x @ g
