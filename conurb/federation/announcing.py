@@ -38,6 +38,8 @@ LINE_MAX: Final = 100
 PAUSE_S: Final = 10.0
 PAUSE_S_MAX: Final = 600.0
 """How long is waited after a failure: at first, and at most, each shortened by up to half."""
+GRACE_S: Final = 1.0
+"""How long a receiver may take with what is under way when telling stops."""
 PERIOD_S_MIN: Final = 0.05
 """A periodic subscription isn't served more often."""
 JSON: Final = "application/json"
@@ -85,6 +87,8 @@ class Announcer:
         self._office = office
         self._line: deque[tuple[TriggerReason, Sequence[Shown]]] = deque()
         self._waits = asyncio.Event()
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -99,12 +103,20 @@ class Announcer:
         self._task = asyncio.create_task(self._run(), name=f"announcing {self.charge.id}")
 
     async def stop(self) -> None:
-        """Stop telling."""
+        """Stop telling, when the receiver has had a moment to take what is under way.
+
+        What isn't told then is told, with all that matches, after the next start.
+        """
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if task is None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await self._at_rest.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        self.standing.behind = bool(self._line)
+        self._office.changed(self)
 
     def offer(self, reason: TriggerReason, told: Sequence[Shown]) -> None:
         """Have a change told, unless the subscription is periodic or isn't active."""
@@ -183,7 +195,11 @@ class Announcer:
         message = await self._message(reason, told)
         self.standing.sent += 1
         self.standing.last_notification_us = self._office.clock()
-        outcome = await self._office.delivery.send(message)
+        self._at_rest.clear()
+        try:
+            outcome = await self._office.delivery.send(message)
+        finally:
+            self._at_rest.set()
         self._settle(ok=outcome.ok, detail=outcome.detail)
         return outcome.ok or not outcome.again
 
