@@ -34,6 +34,11 @@ OPENING_MAX: Final = 8
 """How many stores are opened at a time."""
 
 
+def place_of(tenant: str | None) -> str | None:
+    """Give the place on the shelf where a tenant's store stands."""
+    return None if tenant is None else f"tenant-{tenant}"
+
+
 class Stores(Protocol):
     """Where stores stand (`conurb.node.shelf.Shelf`)."""
 
@@ -161,7 +166,7 @@ class Host:
         return node
 
     async def _open(self, tenant: str | None) -> Node:
-        place = None if tenant is None else f"tenant-{tenant}"
+        place = place_of(tenant)
         node = self._build(place, tenant)
         self._prepare(node)
         await node.open()

@@ -23,6 +23,7 @@ import orjson
 from conurb import __version__
 from conurb.errors import AlreadyExistsError, InvalidRequestError
 from conurb.node.host import KIND as TENANT_KIND
+from conurb.node.host import place_of
 from conurb.store.contract import Store
 from conurb.store.engines import open_store
 
@@ -45,7 +46,7 @@ class Shelf(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What went through: rows by place (None is the default tenant)."""
+    """What went through: rows by tenant (None is the default tenant)."""
 
     rows: Mapping[str | None, int]
 
@@ -63,12 +64,12 @@ async def export_node(
     counts: dict[str | None, int] = {}
     with _opened(draft, "wb", packed=path.suffix == ".gz") as file:
         file.write(_line({"conurb": __version__, "format": FORMAT}))
-        async for place, store in _each(shelf):
-            file.write(_line({"place": place}))
-            counts[place] = 0
+        async for tenant, store in _each(shelf):
+            file.write(_line({"tenant": tenant}))
+            counts[tenant] = 0
             async for row in store.export():
                 file.write(_line({"row": row}))
-                counts[place] += 1
+                counts[tenant] += 1
                 progress(1)
         file.write(_line({"end": sum(counts.values())}))
     draft.replace(path)
@@ -84,14 +85,14 @@ async def import_node(
     nothing. Raises InvalidRequestError for such a file, AlreadyExistsError when a store isn't
     empty.
     """
-    places = _checked(path)
-    for place in places:
-        await _require_empty(shelf, place)
+    tenants = _checked(path)
+    for tenant in tenants:
+        await _require_empty(shelf, tenant)
     counts: dict[str | None, int] = {}
-    for place in places:
-        async with _open(shelf.store(place)) as store:
-            counts[place] = places[place]
-            await store.restore(_rows_of(path, place, progress))
+    for tenant in tenants:
+        async with _open(shelf.store(place_of(tenant))) as store:
+            counts[tenant] = tenants[tenant]
+            await store.restore(_rows_of(path, tenant, progress))
     return Transfer(counts)
 
 
@@ -104,15 +105,15 @@ async def backup_node(shelf: Shelf, folder: Path) -> Transfer:
         raise AlreadyExistsError(f"{folder} isn't empty; a backup doesn't overwrite")
     folder.mkdir(parents=True, exist_ok=True)
     files: list[dict[str, Any]] = []
-    async for place, store in _each(shelf):
+    async for tenant, store in _each(shelf):
         file = folder / f"{len(files):04d}.backup"
         await store.backup(file)
-        files.append({"place": place, "file": file.name, "sha256": _digest(file)})
+        files.append({"tenant": tenant, "file": file.name, "sha256": _digest(file)})
     manifest = {"conurb": __version__, "format": FORMAT, "files": files}
     draft = folder / (MANIFEST + ".part")
     draft.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     draft.replace(folder / MANIFEST)
-    return Transfer({entry["place"]: 0 for entry in files})
+    return Transfer({entry["tenant"]: 0 for entry in files})
 
 
 async def restore_node(
@@ -125,18 +126,18 @@ async def restore_node(
     """
     entries = _manifest(folder)
     for entry in entries:
-        await _require_empty(shelf, entry["place"])
+        await _require_empty(shelf, entry["tenant"])
     counts: dict[str | None, int] = {}
     for entry in entries:
-        place, file = entry["place"], folder / entry["file"]
+        tenant, file = entry["tenant"], folder / entry["file"]
         counter = _Counter(progress)
-        async with _open(shelf.store(place)) as store:
+        async with _open(shelf.store(place_of(tenant))) as store:
             if _is_sqlite(file):
                 async with _open(open_store(file)) as source:
                     await store.restore(counter.counted(source.export()))
             else:
                 await store.restore(counter.counted(_iter_backup(file)))
-        counts[place] = counter.rows
+        counts[tenant] = counter.rows
     return Transfer(counts)
 
 
@@ -162,7 +163,7 @@ async def _each(shelf: Shelf) -> AsyncIterator[tuple[str | None, Store]]:
         tenants = [document.id for document in await store.list_documents(TENANT_KIND)]
         yield None, store
     for tenant in tenants:
-        async with _open(shelf.store(tenant)) as store:
+        async with _open(shelf.store(place_of(tenant))) as store:
             yield tenant, store
 
 
@@ -175,16 +176,16 @@ async def _open(store: Store) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def _require_empty(shelf: Shelf, place: str | None) -> None:
-    async with _open(shelf.store(place)) as store:
+async def _require_empty(shelf: Shelf, tenant: str | None) -> None:
+    async with _open(shelf.store(place_of(tenant))) as store:
         if await store.journal_end() or await store.list_documents(TENANT_KIND):
             raise AlreadyExistsError(
-                f"the store of {_shown(place)} isn't empty; give a new one with --store"
+                f"the store of {_shown(tenant)} isn't empty; give a new one with --store"
             )
 
 
-def _shown(place: str | None) -> str:
-    return "the default tenant" if place is None else f"tenant {place!r}"
+def _shown(tenant: str | None) -> str:
+    return "the default tenant" if tenant is None else f"tenant {tenant!r}"
 
 
 def _line(document: Any) -> bytes:
@@ -207,31 +208,31 @@ def _iter_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _checked(path: Path) -> dict[str | None, int]:
-    """Read an export through: give how many rows each place has."""
+    """Read an export through: give how many rows each tenant has."""
     lines = _iter_lines(path)
     head = next(lines, {})
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise InvalidRequestError(f"{path} isn't an export of format {FORMAT}")
     counts: dict[str | None, int] = {}
-    place: str | None = None
+    tenant: str | None = None
     for line in lines:
         if "row" in line:
-            counts[place] += 1
-        elif "place" in line:
-            place = line["place"]
-            counts[place] = 0
+            counts[tenant] += 1
+        elif "tenant" in line:
+            tenant = line["tenant"]
+            counts[tenant] = 0
         elif line.get("end") == sum(counts.values()):
             return counts
     raise InvalidRequestError(f"{path} was cut short: its last line is missing")
 
 
 async def _rows_of(
-    path: Path, place: str | None, progress: Progress
+    path: Path, tenant: str | None, progress: Progress
 ) -> AsyncIterator[Mapping[str, Any]]:
     here = False
     for line in _iter_lines(path):
-        if "place" in line:
-            here = line["place"] == place
+        if "tenant" in line:
+            here = line["tenant"] == tenant
         elif here and "row" in line:
             progress(1)
             yield line["row"]
