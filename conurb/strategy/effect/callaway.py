@@ -32,7 +32,8 @@ class GroupTimes:
     """ATT(g,t) of every cohort and year, with influence functions.
 
     `cohorts` [P] and `times` [P] are positions in the study's years, `estimates` [P] the effects,
-    `influence` [N x P] their influence functions. `overlap_lost` are the pairs that couldn't be
+    `influence` [N x P] their influence functions. `compared` [N x P] tells which
+    units had figures for the pair, where that differs. `overlap_lost` are the pairs that couldn't be
     had because covariates don't overlap; they are in no average.
     """
 
@@ -42,6 +43,7 @@ class GroupTimes:
     times: Indices
     estimates: Figures
     influence: Figures
+    compared: Flags | None = None
     overlap_lost: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -85,10 +87,13 @@ def group_times(
     method: str = "doubly robust",
     base: Base = "varying",
     anticipation: int = 0,
+    pairwise: bool = False,
 ) -> GroupTimes:
     """Estimate ATT(g,t) for every cohort and year.
 
-    Units with a missing year are left out, with a warning. `method` (one of
+    Units with a missing year are left out, with a warning; with `pairwise`, every comparison takes
+    the units that have figures in its two years (who is compared then changes from one to the
+    next, which a note says; averages weigh by the treated units compared). `method` (one of
     `twoperiod.ESTIMATORS`) says how covariates are held equal, at their figures of the base year;
     without covariates all of them are the difference of mean changes. Raises InputError for
     collinear covariates, naming them, and when nobody is there to compare with.
@@ -99,14 +104,17 @@ def group_times(
         raise InputError(f"No comparison {comparison!r} or base {base!r}")
     if anticipation < 0:
         raise InputError(f"Anticipation is a number of years from 0, not {anticipation}")
-    whole = _comparable(study.balanced(), comparison)
+    whole = _comparable(_with_gaps(study) if pairwise else study.balanced(), comparison)
     few = not len(whole.covariate_names)
     estimator = difference if few else ESTIMATORS[method]
-    pairs, effects, influences, lost = [], [], [], []
+    pairs, effects, influences, compared, lost = [], [], [], [], []
     for g, t, b in _pairs(whole, base, anticipation):
         treated = whole.first == g
         others = _others(whole, g, t, b, comparison=comparison, anticipation=anticipation)
-        if not others.any():
+        here = ~np.isnan(whole.outcome[:, [t, b]]).any(axis=1)
+        here &= ~np.isnan(whole.covariates[:, b]).any(axis=1)
+        treated, others = treated & here, others & here
+        if not others.any() or not treated.any():
             continue
         if t == b:
             value, influence = 0.0, np.zeros(len(whole.units))
@@ -124,12 +132,20 @@ def group_times(
         pairs.append((g, t))
         effects.append(value)
         influences.append(influence)
+        compared.append(here)
     if not pairs:
         raise InputError("No cohort and year could be compared; see the warnings")
     name = f"Callaway-Sant'Anna, {comparison} treated" + ("" if few else f", {method}")
     cohorts, times = np.array(pairs).T
     return GroupTimes(
-        whole, name, cohorts, times, np.array(effects), np.column_stack(influences), tuple(lost)
+        whole,
+        name,
+        cohorts,
+        times,
+        np.array(effects),
+        np.column_stack(influences),
+        np.column_stack(compared) if pairwise else None,
+        tuple(lost),
     )
 
 
@@ -168,7 +184,8 @@ def by_group(effects: GroupTimes, *, level: float = LEVEL) -> Average:
     masks = [post & (effects.cohorts == g) for g in cohorts]
     values = np.array([effects.estimates[m].mean() for m in masks])
     parts = np.column_stack([effects.influence[:, m].mean(axis=1) for m in masks])
-    overall, influence = _weigh(effects.study, cohorts, values, parts)
+    member = np.asarray(effects.study.first[:, None] == cohorts[None])
+    overall, influence = _weigh(member, values, parts)
     years = [effects.study.years[g] for g in cohorts]
     return _average(
         effects, "group", overall, influence, ("cohort", years, values, parts), level=level
@@ -183,6 +200,17 @@ def by_calendar(effects: GroupTimes, *, level: float = LEVEL) -> Average:
     years = [effects.study.years[t] for t in times]
     every = np.ones(len(years), dtype=bool)
     return _averaged(effects, "calendar", ("year", years), values, parts, every, level=level)
+
+
+def _with_gaps(study: Study) -> Study:
+    """Leave out units without any figure, and say which have gaps."""
+    there = np.asarray(study.mask.any(axis=1))
+    found = study.take(there)
+    gaps = int((~found.mask).any(axis=1).sum())
+    if not gaps:
+        return found
+    note = f"{gaps} of {len(found.units)} units have gaps: each comparison takes those it can"
+    return replace(found, notes=(*found.notes, note))
 
 
 def _comparable(study: Study, comparison: Comparison) -> Study:
@@ -250,14 +278,14 @@ def _post(effects: GroupTimes) -> Flags:
 def _weighted(
     effects: GroupTimes, kept: Flags, *, kept_estimates: Figures
 ) -> tuple[float, Figures]:
-    return _weigh(effects.study, effects.cohorts[kept], kept_estimates, effects.influence[:, kept])
+    member = np.asarray(effects.study.first[:, None] == effects.cohorts[kept][None])
+    if effects.compared is not None:
+        member = member & effects.compared[:, kept]
+    return _weigh(member, kept_estimates, effects.influence[:, kept])
 
 
-def _weigh(
-    study: Study, cohorts: Indices, estimates: Figures, influence: Figures
-) -> tuple[float, Figures]:
-    """Average by cohort shares; the shares are estimates too and enter the influence function."""
-    member = (study.first[:, None] == cohorts[None]).astype(np.float64)
+def _weigh(member: Flags, estimates: Figures, influence: Figures) -> tuple[float, Figures]:
+    """Average by the shares of `member` [N x P]; they are estimates too and enter the influence."""
     shares = member.mean(axis=0)
     total = shares.sum()
     weights = shares / total

@@ -81,9 +81,14 @@ class Study:
             notes.append(
                 f"left out, treated from the first year ({panel.years[0]}) on: {name_units(who)}"
             )
-        kept = ~always
         stack = [panel.get(name) for name in covariates]
         cube = np.stack(stack, axis=2) if stack else np.empty((*panel.shape, 0))
+        gaps = np.isnan(panel.get(outcome)) | np.isnan(cube).any(axis=2)
+        empty = gaps.all(axis=1)
+        if empty.any():
+            who = [u for u, flag in zip(panel.units, empty, strict=True) if flag]
+            notes.append(f"left out, no figure in any year: {name_units(who)}")
+        kept = np.asarray(~always & ~empty)
         numbers = np.arange(len(panel.units)) if clusters is None else _number(panel, clusters)
         study = cls(
             tuple(u for u, flag in zip(panel.units, kept, strict=True) if flag),
