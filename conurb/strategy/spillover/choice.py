@@ -100,10 +100,10 @@ def log_likelihood_without_space(design: Design) -> float:
 def choose(design: Design, *, level: float = LEVEL, durbin: Sequence[str] | None = None) -> Choice:
     """Fit SAR, SEM and SDM and say which the tests speak for.
 
-    SDM when both restrictions are rejected; else the one that isn't, when its robust LM test
-    agrees; SDM when they disagree; None when neither LM test finds anything and neither
-    restriction is rejected (Elhorst 2010, section 3). A choice by tests on the same data makes
-    later p values too small: report all three.
+    SDM when both restrictions are rejected; else the one that isn't, when the robust LM tests
+    point to it (the larger one, and significant); SDM when they disagree; None when neither LM
+    test finds anything and neither restriction is rejected (Elhorst 2010, section 3). A choice by
+    tests on the same data makes later p values too small: report all three.
     """
     lm = lm_tests(design)
     sar, sem, sdm = fit(design, "sar"), fit(design, "sem"), fit(design, "sdm", durbin=durbin)
@@ -126,15 +126,15 @@ def choose(design: Design, *, level: float = LEVEL, durbin: Sequence[str] | None
 def _speak(
     lm: Sequence[Statistic], lr: Sequence[Statistic], level: float, *, tested: bool
 ) -> tuple[Model | None, str]:
-    lag, error = lm[2].p < level, lm[3].p < level
+    lag, error = lm[2], lm[3]
     not_sar = lr[0].p < level
     not_sem = lr[1].p < level if tested else True
     if not_sar and not_sem:
         return "sdm", "SDM can't be reduced to SAR" + (" or to SEM" if tested else "")
     if not (not_sar or not_sem or lm[0].p < level or lm[1].p < level):
         return None, "no test finds spatial dependence"
-    if not not_sar and lag and not error:
-        return "sar", "SDM reduces to SAR, and the robust LM test finds a lag and no error"
-    if not not_sem and error and not lag:
-        return "sem", "SDM reduces to SEM, and the robust LM test finds an error and no lag"
+    if not not_sar and lag.p < level and lag.statistic > error.statistic:
+        return "sar", "SDM reduces to SAR, and the robust LM tests point to a lag"
+    if not not_sem and error.p < level and error.statistic > lag.statistic:
+        return "sem", "SDM reduces to SEM, and the robust LM tests point to an error"
     return "sdm", "LM and LR tests disagree: SDM holds both"

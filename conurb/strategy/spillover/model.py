@@ -39,6 +39,8 @@ GRID: Final = 64
 EDGE: Final = 1e-6
 """The share of the interval that is left at either end, where I - s W is singular."""
 ROOT_TOLERANCE: Final = 1e-14
+EXACT_SHARE: Final = 1e-20
+"""The share of the outcome's squares below which what is left of it is rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,8 @@ def fit(
     else:
         spatial, beta, residuals = _fit_lag(design, x)
     space = design.space
+    _check_left(design, float(residuals @ residuals))
     sigma2 = float(residuals @ residuals) / space.observations
-    if not sigma2 > 0:
-        raise InputError("The regressors explain the outcome exactly: there is no likelihood")
     log_likelihood = float(
         -space.observations / 2 * (math.log(2 * math.pi * sigma2) + 1)
         + space.periods * design.spectrum.log_determinant(spatial)[0]
@@ -148,6 +149,12 @@ def _columns(
     raw = np.concatenate([design.columns, design.weights.lag(design.columns[:, :, at])], axis=2)
     check_columns(x, raw, names)
     return names, x
+
+
+def _check_left(design: Design, squares: float) -> None:
+    """Refuse residuals that are rounding only: the likelihood has no bound."""
+    if squares <= EXACT_SHARE * float(design.y @ design.y):
+        raise InputError("The regressors explain the outcome exactly: there is no likelihood")
 
 
 def _fit_lag(design: Design, x: Figures) -> tuple[float, Figures, Figures]:
@@ -202,8 +209,7 @@ def _maximise(
     margin = EDGE * (spectrum.high - spectrum.low)
     grid = np.linspace(spectrum.low + margin, spectrum.high - margin, GRID)
     errors = np.array([squares(s) for s in grid])
-    if errors.min() <= 0:
-        raise InputError("The regressors explain the outcome exactly: there is no likelihood")
+    _check_left(design, float(errors.min()))
     best = int(np.argmax(-m / 2 * np.log(errors) + c * spectrum.log_determinant(grid)))
 
     def score(s: float) -> float:
