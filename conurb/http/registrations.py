@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import BadRequestDataError, InvalidRequestError
@@ -151,8 +150,10 @@ def _search(params: Params, terms: Terms) -> Search:
     attributes = [name for name in read_attrs(params, terms) if is_own(name)]
     attributes += attributes_of(condition)
     geo = read_geo(params, terms)
+    if geo is not None:
+        attributes.append(geo.attribute)
     typed = any(one.types is not None for one in selectors)
-    if not (typed or attributes or condition is not None or geo is not None):
+    if not (typed or attributes or condition is not None):
         raise BadRequestDataError(
             "too wide: give a type, attributes, q or a geoquery that sources may serve"
         )
@@ -163,8 +164,6 @@ def _search(params: Params, terms: Terms) -> Search:
         geo=geo,
         scope=None if scope is None else parse_scope(scope),
     )
-    if geo is not None and "geoproperty" in params and attributes:
-        asked = replace(asked, attributes=(*asked.attributes, geo.attribute))
     temporal = any(name in params for name in ("timerel", "timeAt", "endTimeAt", "timeproperty"))
     return Search(
         query=asked,

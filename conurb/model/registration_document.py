@@ -112,7 +112,8 @@ def properties_of(document: Document) -> list[str]:
 def source_of(document: Document) -> Entity:
     """Give a context source as an object that a context source filter is asked of (4.9, 5.10.2).
 
-    Its attributes are the context source properties and the members that are a plain value.
+    Its attributes are the context source properties, given as plain values or as a Property or
+    Relationship, and the members that aren't about entities.
     """
     attrs: dict[str, list[Instance]] = {}
     expand = core_terms().expand
@@ -120,11 +121,13 @@ def source_of(document: Document) -> Entity:
         if member in ("id", "type", "information", *SPACES):
             continue
         key = member if ":" in member else expand(member)
-        kind = value.get("type") if isinstance(value, dict) else None
-        if kind in ("Property", "Relationship", "LanguageProperty", "VocabProperty"):
-            attrs[key] = [value]
-        else:
-            attrs[key] = [{"type": "Property", "value": value}]
+        match value:
+            case {"type": "Property", "value": inner}:
+                attrs[key] = [{"type": "Property", "value": inner}]
+            case {"type": "Relationship", "object": str(inner)}:
+                attrs[key] = [{"type": "Relationship", "object": inner}]
+            case _:
+                attrs[key] = [{"type": "Property", "value": value}]
     return Entity(str(document["id"]), (TYPE,), attrs)
 
 

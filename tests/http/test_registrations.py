@@ -143,7 +143,9 @@ async def test_registrations_are_found_by_what_they_may_know(client: httpx.Async
     await register(client, source("plain"))
     await register(client, source("buses", information=named, scope="/yrd/wuxi", fleet="blue"))
     place = {"type": "Point", "coordinates": [120.3, 31.5]}
-    await register(client, source("placed", location=place, information=[{"propertyNames": ["p"]}]))
+    await register(
+        client, source("placed", location=place, information=[{"propertyNames": ["p", "location"]}])
+    )
     interval = {"startAt": "2020-01-01T00:00:00Z", "endAt": "2021-01-01T00:00:00Z"}
     await register(client, source("history", observationInterval=interval))
     assert await ids(client, type="City") == ["plain", "placed"]
