@@ -13,8 +13,7 @@ ConurbError
 │   ├── NotAcceptableError
 │   └── MethodNotAllowedError
 ├── NotFoundError                the thing named doesn't exist here
-│   ├── NonexistentTenantError
-│   └── NotFoundHereError        nor in the nodes that answered (conurb.federation)
+│   └── NonexistentTenantError
 ├── ConflictError                it can't be done in the present state
 │   └── AlreadyExistsError
 ├── OperationNotSupportedError   this node doesn't do that
@@ -23,13 +22,13 @@ ConurbError
 │   └── ForbiddenError           you may not
 ├── ContextUnavailableError      a JSON-LD @context can't be resolved
 └── UnavailableError             a store, a peer or a broker doesn't answer
-    ├── IncompleteError          a strict answer would lack a node (conurb.federation)
     ├── LoopDetectedError        a request came back to where it started
     └── SourceError              a context source answers with an error, or with what isn't NGSI-LD
         └── SourceTimeoutError   it doesn't answer in time, or can't be reached
 
 An error names the thing, the value and what was allowed. Which HTTP status and which ETSI error
-type an error becomes is said in one table, `conurb.http.problems`.
+type an error becomes is said in one table, `conurb.http.problems`. Errors that carry who answered
+for a region stand in `conurb.federation.completeness`.
 """
 
 from __future__ import annotations

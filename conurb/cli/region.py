@@ -1,4 +1,4 @@
-"""`conurb region`: build the pack of a city cluster, and show what is in one."""
+"""`conurb region`: build the pack of a city cluster, show what is in one, and how its nodes are."""
 
 from __future__ import annotations
 
@@ -8,12 +8,24 @@ from typing import Annotated, Any, Final
 import orjson
 from cyclopts import App, Parameter
 
+from conurb.cli.asking import NodeOptions
 from conurb.cli.output import err, print_json, print_table
-from conurb.errors import InvalidRequestError
+from conurb.errors import InvalidRequestError, UnavailableError
 from conurb.regions.pack import Pack, read_pack, shipped_packs
 
 app = App(name="region", help="Build a region pack of any Chinese city cluster, and show it.")
 
+_HEALTH: Final = (
+    "node",
+    "state",
+    "requests",
+    "failures",
+    "contact_age_s",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+    "reason",
+)
 _COLUMNS: Final = ("id", "code", "name", "province", "role", "groups", "lon", "lat", "area_km2")
 
 
@@ -78,6 +90,30 @@ def show(
     columns = list(rows[0]) if compare is not None else list(_COLUMNS)
     print_table(rows, columns, empty="the region has no cities")
     err.print(_summary(pack, rows if compare is not None else None), highlight=False)
+
+
+@app.command
+def health(
+    *,
+    node: NodeOptions = NodeOptions(),
+    json: Annotated[bool, Parameter(negative="", help="Print a JSON array.")] = False,
+) -> None:
+    """Show how the nodes answer that a region asks: state, requests, latencies, last contact.
+
+    `open` is a node that isn't asked for a while because it didn't answer; `here` is one of the
+    region's own process, `unknown` one that hasn't been asked yet. Ends with 1 when a node is open.
+
+    Example: conurb region health --url http://127.0.0.1:8080
+    """
+    with node.connect() as connection:
+        document = orjson.loads(connection.request("GET", "/region/health").content)
+    rows = document["nodes"]
+    if json:
+        print_json(rows)
+    else:
+        print_table(rows, list(_HEALTH), empty="the node has registered no others")
+    if document["ill"]:
+        raise UnavailableError(f"{document['ill']} of {len(rows)} nodes aren't asked at present")
 
 
 def _cities(pack: Pack) -> list[dict[str, Any]]:

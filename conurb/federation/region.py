@@ -89,6 +89,13 @@ def registration_subscriptions_of(node: Node) -> RegistrationSubscriptions:
     raise InvariantError(f"node {node.id!r} isn't federated")
 
 
+def reach_of(node: Node) -> Reach:
+    """Give whom a node reaches; it has been federated."""
+    if isinstance(node.consume, FederatedConsumption):
+        return node.consume.reach
+    raise InvariantError(f"node {node.id!r} isn't federated")
+
+
 def registrations_of(node: Node) -> Registrations:
     """Give the registrations by which a node answers; it has been federated."""
     if isinstance(node.consume, FederatedConsumption):
@@ -125,6 +132,11 @@ class FederatedConsumption(Consumption):
         self._reach = reach
         self.registrations = reach.registrations
         self.registration_subscriptions = reach.registration_subscriptions
+
+    @property
+    def reach(self) -> Reach:
+        """Give whom the node reaches."""
+        return self._reach
 
     @property
     def own(self) -> Consumption:

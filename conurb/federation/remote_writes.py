@@ -403,8 +403,11 @@ def _error(problem: Any) -> ConurbError:
 
 def _report(reply: Reply, attributes: Sequence[str] | Any, wording: Wording) -> Report:
     """Read an UpdateResult (clause 5.2.18); any other success wrote every attribute."""
-    if reply.status != MULTI_STATUS or not isinstance(reply.document, dict):
+    if reply.status != MULTI_STATUS:
         return Report(list(attributes), [])
+    if not isinstance(reply.document, dict):
+        reason = "the source did some of it, and doesn't say what"
+        return Report([], [(name, reason) for name in attributes])
     expand = wording.terms.expand
     left = [
         (expand(str(one.get("attributeName"))), str(one.get("reason", "no reason given")))

@@ -153,6 +153,16 @@ def faults(shares: Shares, done: Sequence[Did]) -> list[ConurbError]:
     return found
 
 
+def told_apart(errors: Sequence[ConurbError]) -> bool:
+    """Whether what went wrong is told part by part although nothing succeeded.
+
+    When a source answered with an error, its result is one of several (6.3.17); that nobody has the
+    entity is one error.
+    """
+    told = [one for one in errors if not isinstance(one, NotFoundError | LoopDetectedError)]
+    return len(told) > 1 and any(one.registration_id for one in told)
+
+
 def worst(errors: Sequence[ConurbError]) -> ConurbError:
     """Choose the error of a write of which nothing succeeded."""
     for kind in (LoopDetectedError, AlreadyExistsError, ConflictError):

@@ -41,6 +41,7 @@ MODULES: Final = (
     "contexts",
     "identity",
     "vocabulary",
+    "region",
     "health",
     "openapi",
 )

@@ -21,7 +21,7 @@ from conurb.errors import (
 )
 from conurb.http import params as p
 from conurb.http.asking import query_params, read_join, read_query
-from conurb.http.completeness import completeness_headers, consumption, provision
+from conurb.http.completeness import completeness_headers, consumption, is_strict, provision
 from conurb.http.entities import MEDIA, MULTI_STATUS
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.outcomes import EntityFailure, batch_result
@@ -215,7 +215,7 @@ async def query(exchange: Exchange) -> Answer:
     consume = await consumption(exchange)
     answer = await consume.query(exchange.caller, asked, join=inlined(join))
     headers = page_headers(exchange, asked, more=answer.more, total=answer.total)
-    headers += completeness_headers(answer)
+    headers += completeness_headers(answer, strict=is_strict(exchange))
     exchange.params = params
     return await give_entities(exchange, answer.entities, terms, view, join=join, headers=headers)
 
@@ -230,6 +230,7 @@ _MERGE: Final = (
 _QUERY: Final = (
     *p.PAGE,
     p.LOCAL,
+    p.STRICT,
     p.ENTITY_MAP,
     p.ENTITY_MAP_LIFETIME,
     p.SPLIT_ENTITIES,

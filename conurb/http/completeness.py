@@ -3,14 +3,15 @@
 `Conurb-Completeness: 41/42` says how many of the nodes that were asked answered; `; count=sum`
 behind it, that the count is the sum of theirs (an id that two of them have counts twice). Every
 node that didn't answer has an `NGSILD-Warning` of its own (clause 6.3.17, in the form of RFC 7234,
-section 5.5).
+section 5.5). With `strict=true`, or the header `Conurb-Strict: true`, an answer that lacks a node
+is a 503 that says which.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from conurb.federation.completeness import Completeness, FederatedAnswer
+from conurb.federation.completeness import Completeness, FederatedAnswer, IncompleteError
 from conurb.federation.history import FederatedEvolutionPage, FederatedTemporal
 
 if TYPE_CHECKING:
@@ -22,13 +23,24 @@ if TYPE_CHECKING:
 
 COMPLETENESS: Final = b"conurb-completeness"
 WARNING: Final = b"ngsild-warning"
+STRICT_HEADER: Final = b"conurb-strict"
 
 
-def completeness_headers(answer: Answer | EvolutionPage) -> list[Header]:
-    """Write who answered; nothing for the answer of one node."""
+def completeness_headers(answer: Answer | EvolutionPage, *, strict: bool = False) -> list[Header]:
+    """Write who answered; nothing for the answer of one node.
+
+    Raises IncompleteError when the answer is to be `strict` and a node is missing.
+    """
     if not isinstance(answer, FederatedAnswer | FederatedEvolutionPage):
         return []
+    if strict and not answer.completeness.whole:
+        raise IncompleteError(answer.completeness)
     return headers_of(answer.completeness)
+
+
+def is_strict(exchange: Exchange) -> bool:
+    """Whether an answer that lacks a node is to fail: an option of ours, as parameter or header."""
+    return exchange.params.flag("strict") or exchange.headers.get(STRICT_HEADER) == b"true"
 
 
 def headers_of(said: Completeness) -> list[Header]:

@@ -20,7 +20,7 @@ from conurb.errors import (
 )
 from conurb.federation.completeness import IncompleteError, NotFoundHereError
 from conurb.http.auth import TokenBook, caller_of
-from conurb.http.completeness import headers_of
+from conurb.http.completeness import headers_of, is_strict
 from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
 from conurb.http.metrics import UNROUTED, Metrics
 from conurb.http.problems import problem_bytes
@@ -85,6 +85,9 @@ class Dispatcher:
                     )
                 )
                 answer = await route.handler(exchange)
+        except NotFoundHereError as error:
+            missing = not error.completeness.whole and is_strict(exchange)
+            answer = answer_to(IncompleteError(error.completeness) if missing else error)
         except Exception as error:
             answer = answer_to(error)
         for name in ECHOED:

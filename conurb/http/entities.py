@@ -7,7 +7,7 @@ from typing import Any, Final
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
 from conurb.http.asking import read_attrs, read_join, read_query, read_types
-from conurb.http.completeness import completeness_headers, consumption, provision
+from conurb.http.completeness import completeness_headers, consumption, is_strict, provision
 from conurb.http.entity_maps import mapped_query, retrieval_map
 from conurb.http.exchange import Answer, Exchange, created, give_json, no_content
 from conurb.http.outcomes import batch_result
@@ -71,7 +71,9 @@ async def retrieve(exchange: Exchange) -> Answer:
     if not params.values:
         answer = await node.consume.retrieve(exchange.caller, entity_id)
         view = read_view(params, terms)
-        headers = completeness_headers(answer) + await retrieval_map(exchange, entity_id)
+        headers = completeness_headers(answer, strict=is_strict(exchange)) + await retrieval_map(
+            exchange, entity_id
+        )
         return await give_entity(exchange, answer.entities[0], terms, view, headers=headers)
     _refuse_members(params)
     join = read_join(params)
@@ -85,7 +87,9 @@ async def retrieve(exchange: Exchange) -> Answer:
         datasets=parse_datasets(params.items("datasetId")),
         join=inlined(join),
     )
-    headers = completeness_headers(answer) + await retrieval_map(exchange, entity_id)
+    headers = completeness_headers(answer, strict=is_strict(exchange)) + await retrieval_map(
+        exchange, entity_id
+    )
     return await give_entity(exchange, answer.entities[0], terms, view, join=join, headers=headers)
 
 
@@ -178,6 +182,7 @@ _READ: Final = (
     p.PICK,
     p.OMIT,
     p.LOCAL,
+    p.STRICT,
     p.ENTITY_MAP,
     p.ENTITY_MAP_LIFETIME,
     p.format_of(*p.REPRESENTATIONS),

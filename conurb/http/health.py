@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conurb import __version__
 from conurb.errors import ConurbError
+from conurb.federation.health import NodeHealth, health_of
+from conurb.federation.region import reach_of
 from conurb.http.exchange import Answer, Exchange, give_json
 from conurb.http.metrics import Metrics, sample
+from conurb.http.region import health_lines
 from conurb.http.routing import HTML, TEXT, Reply, Route
 from conurb.model.time import US_PER_S
 
@@ -94,6 +97,11 @@ async def _store_lines(exchange: Exchange) -> AsyncIterator[str]:
     for node in nodes:
         yield sample("conurb_journal_entries", _labels(node), await node.store.journal_end())
     for line in _subscription_lines(nodes):
+        yield line
+    seen: dict[str, NodeHealth] = {}
+    for node in nodes:
+        seen |= {one.node: one for one in await health_of(reach_of(node))}
+    for line in health_lines(list(seen.values())):
         yield line
     yield "# HELP conurb_entities Current entities, by tenant and type."
     yield "# TYPE conurb_entities gauge"

@@ -232,6 +232,9 @@ DATASET_IDS: Final = Param(
 EXPAND_VALUES: Final = Param("expandValues", "Attributes whose values in q are expanded.", "list")
 JSON_KEYS: Final = Param("jsonKeys", "Attributes whose values are plain JSON.", "list")
 LOCAL: Final = Param("local", "Ask this node alone, no context sources (5.5.13).", "flag")
+STRICT: Final = Param(
+    "strict", "Fail with 503 rather than answer without a node (an option of Conurb's).", "flag"
+)
 LIMIT: Final = Param("limit", "Size of a page.", "count", low=0)
 OFFSET: Final = Param("offset", "Entities to skip.", "count", low=0)
 COUNT: Final = Param("count", "Give the number of all results as a header.", "flag")

@@ -47,7 +47,7 @@ PROBLEMS: Final[dict[type[Exception], Problem]] = {
     errors.MethodNotAllowedError: Problem(405, "about:blank", "Method not allowed"),
     errors.NotFoundError: Problem(404, ETSI + "ResourceNotFound", "Resource not found"),
     errors.NonexistentTenantError: Problem(404, ETSI + "NonexistentTenant", "No such tenant"),
-    errors.ConflictError: Problem(409, "about:blank", "Conflict"),
+    errors.ConflictError: Problem(409, ETSI + "Conflict", "Conflict"),
     errors.AlreadyExistsError: Problem(409, ETSI + "AlreadyExists", "Already exists"),
     errors.OperationNotSupportedError: Problem(
         422, ETSI + "OperationNotSupported", "Operation not supported"

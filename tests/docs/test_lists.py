@@ -93,6 +93,8 @@ def test_only_errors_that_are_not_the_callers_are_server_errors() -> None:
         errors.InvariantError,
         errors.UnavailableError,
         errors.LoopDetectedError,
+        errors.SourceError,
+        errors.SourceTimeoutError,
         errors.ContextUnavailableError,
     }
     kinds = {
