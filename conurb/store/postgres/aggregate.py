@@ -15,8 +15,8 @@ from conurb.errors import TooComplexQueryError
 from conurb.model.evolution import Evolution
 from conurb.model.query.tree import Aggregation, AggregationMethod
 from conurb.model.time import BEGINNING
-from conurb.store.postgres.conditions import all_of
 from conurb.store.postgres.names import Names
+from conurb.store.postgres.sources import all_of
 from conurb.store.postgres.statement import array_literal
 from conurb.store.postgres.window import Window
 

@@ -23,15 +23,10 @@ from conurb.model.query.tree import (
     ScopeIs,
     Selector,
 )
-from conurb.store.postgres.conditions import (
-    FALSE,
-    Conditions,
-    all_of,
-    any_of,
-)
+from conurb.store.postgres.conditions import Conditions
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import ENTITY_COLUMNS, STATE_COLUMNS
-from conurb.store.postgres.sources import Arguments, Current, Past, Source
+from conurb.store.postgres.sources import FALSE, Arguments, Current, Past, Source, all_of, any_of
 
 _RELATION: Final = {
     "within": "ST_Within",

@@ -9,9 +9,7 @@ number, text or boolean.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
-
-import orjson
+from typing import Final
 
 from conurb.errors import TooComplexQueryError
 from conurb.model.query.match import compares
@@ -20,7 +18,6 @@ from conurb.model.query.targets import (
     INSTANCE_TEXTS,
     INSTANCE_TIMES,
     Target,
-    moment_key,
 )
 from conurb.model.query.tree import (
     Absent,
@@ -30,44 +27,24 @@ from conurb.model.query.tree import (
     Condition,
     Exists,
     Linked,
-    Moment,
     OneOf,
     Operator,
     Or,
     Range,
     Scalar,
-    Uri,
 )
+from conurb.store.postgres.comparison import Comparisons
 from conurb.store.postgres.names import Names
-from conurb.store.postgres.sources import Arguments, Source
+from conurb.store.postgres.sources import FALSE, TRUE, Arguments, Source, all_of, any_of
 
 CONDITIONS_MAX: Final = 500
 """Conditions of one query, those that join others included."""
 
-TRUE: Final = "TRUE"
-FALSE: Final = "FALSE"
-_SQL_OPERATOR: Final = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _ENTITY_TIME: Final = {"createdAt": "created", "modifiedAt": "modified", "expiresAt": "expires"}
 
 
 Inner = Callable[[str, str], str]
 """Gives the predicate over a target, from the SQL of its kind and of its alternatives."""
-
-
-def any_of(parts: list[str]) -> str:
-    """Join predicates with OR."""
-    kept = [part for part in parts if part != FALSE]
-    if TRUE in kept:
-        return TRUE
-    return kept[0] if len(kept) == 1 else "(" + " OR ".join(kept) + ")" if kept else FALSE
-
-
-def all_of(parts: list[str]) -> str:
-    """Join predicates with AND."""
-    kept = [part for part in parts if part != TRUE]
-    if FALSE in kept:
-        return FALSE
-    return kept[0] if len(kept) == 1 else "(" + " AND ".join(kept) + ")" if kept else TRUE
 
 
 class Conditions:
@@ -83,6 +60,7 @@ class Conditions:
     ) -> None:
         self._arguments = arguments
         self._names = names
+        self._comparisons = Comparisons(arguments)
         self.linked = linked
         self.compared: set[str] = set()
         self._count = 0
@@ -127,8 +105,8 @@ class Conditions:
         general = self._on_targets(
             path,
             source,
-            lambda kind, items: self._target_holds(kind, items, operator, operand),
-            lambda value: self._regular_holds(value, operator, operand),
+            lambda kind, items: self._comparisons.target_holds(kind, items, operator, operand),
+            lambda value: self._comparisons.regular_holds(value, operator, operand),
         )
         regular = isinstance(first, str) and ":" in first
         if not (regular and source.flat and len(path.steps) == 1 and not path.members):
@@ -139,7 +117,7 @@ class Conditions:
         if tid is None:
             return FALSE
         value = f"({source.alias}.flat -> '{tid}')"
-        fast = self._regular_holds(value, operator, operand)
+        fast = self._comparisons.regular_holds(value, operator, operand)
         return any_of([fast, all_of([f"{value} = 'null'", general])])
 
     def _compare_type(
@@ -163,85 +141,6 @@ class Conditions:
         if len(sids) == 1:
             return f"{alias}.typeset = {sids[0]}"
         return f"{alias}.typeset = ANY ({self._arguments.add(sids, 'int[]')})"
-
-    def _regular_holds(
-        self, value: str, operator: Operator, operand: Scalar | Range | OneOf
-    ) -> str:
-        """Compare a regular value of `flat`; every part can use an index on it."""
-        if operator == "==":
-            return self._regular_equals(value, operand)
-        if operator == "!=":
-            return f"({value} <> 'null' AND NOT {self._regular_equals(value, operand)})"
-        if operator in ("~=", "!~="):
-            if not isinstance(operand, str):
-                return FALSE
-            found = f"{value} #>> '{{}}' ~ {self._arguments.add(operand, 'text')}"
-            negated = "NOT " if operator == "!~=" else ""
-            return f"(jsonb_typeof({value}) = 'string' AND {negated}({found}))"
-        if isinstance(operand, Range | OneOf):
-            return FALSE
-        return self._regular_scalar(value, operator, operand)
-
-    def _regular_equals(self, value: str, operand: Scalar | Range | OneOf) -> str:
-        """Equality, to which a relationship's one URI answers too: it is kept as `[URI]`."""
-        if isinstance(operand, OneOf):
-            return any_of([self._regular_equals(value, item) for item in operand.items])
-        if isinstance(operand, Range):
-            linked = f"({value} ->> 0)"
-            return any_of(
-                [
-                    all_of(
-                        [
-                            self._regular_scalar(value, ">=", operand.low),
-                            self._regular_scalar(value, "<=", operand.high),
-                        ]
-                    ),
-                    all_of(
-                        [
-                            f"jsonb_typeof({value}) = 'array'",
-                            self._text_holds(linked, ">=", operand.low),
-                            self._text_holds(linked, "<=", operand.high),
-                        ]
-                    ),
-                ]
-            )
-        if isinstance(operand, Moment) and operand.us is not None:
-            return self._regular_scalar(value, "==", operand)
-        if isinstance(operand, str | Uri | Moment):
-            text = _text(operand)
-            both = [orjson.dumps(text).decode(), orjson.dumps([text]).decode()]
-            if "\0" in text:
-                return FALSE
-            return f"{value} = ANY ({self._arguments.add(both, 'jsonb[]')})"
-        return f"{value} = {self._json(operand)}"
-
-    def _regular_scalar(self, value: str, operator: Operator, operand: Scalar) -> str:
-        sql = _SQL_OPERATOR[operator]
-        if isinstance(operand, bool):
-            return f"{value} = {self._json(operand)}" if operator == "==" else FALSE
-        if isinstance(operand, int | float):
-            # In jsonb's order numbers stand between texts and booleans: a range of one index.
-            bound = "< 'false'" if operator in (">", ">=") else ">= '-1e400'"
-            return f"({value} {sql} {self._json(operand)} AND {value} {bound})"
-        text = f"({value} #>> '{{}}') COLLATE \"C\""
-        is_text = f"jsonb_typeof({value}) = 'string'"
-        if isinstance(operand, Moment) and operand.us is not None:
-            bounds = self._moment_bounds(text, operator, operand.us)
-            return all_of([is_text, *bounds, self._text_holds(text, operator, operand)])
-        return all_of([is_text, self._text_holds(text, operator, operand)])
-
-    def _moment_bounds(self, text: str, operator: Operator, us: int) -> list[str]:
-        """Bound a date-time text by its seconds: what an index on the text can find."""
-        seconds = moment_key(us)[:19]
-        bounds = []
-        if operator in (">", ">=", "=="):
-            bounds.append(f"{text} >= {self._arguments.add(seconds, 'text')}")
-        if operator in ("<", "<=", "=="):
-            bounds.append(f"{text} <= {self._arguments.add(seconds + '~', 'text')}")
-        return bounds
-
-    def _json(self, value: Any) -> str:
-        return self._arguments.add(orjson.dumps(value).decode(), "jsonb")
 
     # ── general predicates ───────────────────────────────────────────────────────────────────
 
@@ -311,117 +210,6 @@ class Conditions:
             return all_of([f"{target}.kind IS NOT NULL", holds])
         return FALSE
 
-    def _target_holds(
-        self, kind: str, items: str, operator: Operator, operand: Scalar | Range | OneOf
-    ) -> str:
-        """Give the predicate of an operator on one target."""
-        if kind == "'us'":
-            equal = self._us_equals(items, operand)
-            if operator == "!=":
-                return f"NOT {equal}"
-            if operator == "==":
-                return equal
-            if isinstance(operand, Range | OneOf):
-                return FALSE
-            return self._us_holds(items, operator, operand)
-        one = self._arguments.alias()
-        of = f"SELECT FROM jsonb_array_elements({items}) {one} WHERE"
-        time = kind == "'time'"
-        if operator in ("==", "!="):
-            exists = f"EXISTS ({of} {self._item_equals(one, operand, time=time)})"
-            return exists if operator == "==" else f"NOT {exists}"
-        ordered = (
-            TRUE
-            if kind in ("'plain'", "'texts'", "'time'")
-            else (f"{kind} NOT IN ('list', 'links')")
-        )
-        if operator in ("~=", "!~="):
-            if time or not isinstance(operand, str):
-                return FALSE
-            is_text = f"jsonb_typeof({one}) = 'string'"
-            found = f"({one} #>> '{{}}') ~ {self._arguments.add(operand, 'text')}"
-            matched = f"EXISTS ({of} {is_text} AND {found})"
-            if operator == "~=":
-                return all_of([ordered, matched])
-            return all_of([ordered, f"EXISTS ({of} {is_text})", f"NOT {matched}"])
-        if isinstance(operand, Range | OneOf):
-            return FALSE
-        holds = self._item_holds(one, operator, operand, time=time)
-        return all_of([ordered, f"EXISTS ({of} {holds})"])
-
-    def _item_equals(self, one: str, operand: Scalar | Range | OneOf, *, time: bool) -> str:
-        if isinstance(operand, OneOf):
-            return any_of([self._item_equals(one, item, time=time) for item in operand.items])
-        if isinstance(operand, Range):
-            return all_of(
-                [
-                    self._item_holds(one, ">=", operand.low, time=time),
-                    self._item_holds(one, "<=", operand.high, time=time),
-                ]
-            )
-        return self._item_holds(one, "==", operand, time=time)
-
-    def _item_holds(self, one: str, operator: Operator, operand: Scalar, *, time: bool) -> str:
-        """Compare one alternative (jsonb) with one scalar."""
-        text = f"({one} #>> '{{}}') COLLATE \"C\""
-        if isinstance(operand, Moment) and operand.us is not None and time:
-            key = self._arguments.add(moment_key(operand.us), "text")
-            return f"{text} {_SQL_OPERATOR[operator]} {key}"
-        if time:
-            return FALSE
-        if isinstance(operand, bool):
-            return f"{one} = {self._json(operand)}" if operator == "==" else FALSE
-        if isinstance(operand, int | float):
-            holds = f"{one} {_SQL_OPERATOR[operator]} {self._json(operand)}"
-            return f"(jsonb_typeof({one}) = 'number' AND {holds})"
-        return all_of(
-            [f"jsonb_typeof({one}) = 'string'", self._text_holds(text, operator, operand)]
-        )
-
-    def _text_holds(self, text: str, operator: Operator, operand: Scalar) -> str:
-        """Compare a text with a literal of text or a moment; false for another literal."""
-        sql = _SQL_OPERATOR[operator]
-        if isinstance(operand, Moment) and operand.us is not None:
-            key = self._arguments.add(moment_key(operand.us), "text")
-            return f'moment_of({text}) COLLATE "C" {sql} {key}'
-        if isinstance(operand, str | Uri | Moment):
-            literal = _text(operand)
-            if "\0" in literal:
-                # Nothing that is stored has it; as a bound it stands where its beginning does.
-                return FALSE
-            return f"{text} {sql} {self._arguments.add(literal, 'text')}"
-        return FALSE
-
-    def _us_equals(self, column: str, operand: Scalar | Range | OneOf) -> str:
-        if isinstance(operand, OneOf):
-            return any_of([self._us_equals(column, item) for item in operand.items])
-        if isinstance(operand, Range):
-            return all_of(
-                [
-                    self._us_holds(column, ">=", operand.low),
-                    self._us_holds(column, "<=", operand.high),
-                ]
-            )
-        return self._us_holds(column, "==", operand)
-
-    def _us_holds(self, column: str, operator: Operator, operand: Scalar) -> str:
-        """Compare microseconds with a moment at the precision of a millisecond."""
-        if not isinstance(operand, Moment) or operand.us is None:
-            return FALSE
-        begin = operand.us // 1000 * 1000
-        end = begin + 1000
-        if operator == "==":
-            return f"({column} >= {begin} AND {column} < {end})"
-        return (
-            f"{column} "
-            + {
-                "<": f"< {begin}",
-                "<=": f"< {end}",
-                ">": f">= {end}",
-                ">=": f">= {begin}",
-            }[operator]
-        )
-
     def typesets(self, types: tuple[str, ...]) -> list[int]:
         """Give the typesets that have one of these types."""
         wanted = frozenset(types)
@@ -489,7 +277,3 @@ class _Walk:
         if where == FALSE or not self.items:
             return where
         return f"EXISTS (SELECT FROM {', '.join(self.items)} WHERE {where})"
-
-
-def _text(operand: str | Uri | Moment) -> str:
-    return operand if isinstance(operand, str) else operand.text

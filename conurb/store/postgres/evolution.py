@@ -16,10 +16,10 @@ from conurb.store.contract import EvolutionPage
 from conurb.store.ledger import HEAD
 from conurb.store.postgres.aggregate import fill_aggregates
 from conurb.store.postgres.compile import Moments, Selection
-from conurb.store.postgres.conditions import all_of, any_of
 from conurb.store.postgres.connection import driver
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import HISTORY_COLUMNS, history_of
+from conurb.store.postgres.sources import all_of, any_of
 from conurb.store.postgres.window import InWindow, Window
 
 DEFAULT_DATASET: Final = "@none"

@@ -17,7 +17,25 @@ from conurb.store.postgres.names import Names
 ARGUMENTS_MAX: Final = 10_000
 """Values bound by one query."""
 
+TRUE: Final = "TRUE"
+FALSE: Final = "FALSE"
 _PLACE: Final = re.compile(r"\$(\d+)::")
+
+
+def any_of(parts: list[str]) -> str:
+    """Join predicates with OR."""
+    kept = [part for part in parts if part != FALSE]
+    if TRUE in kept:
+        return TRUE
+    return kept[0] if len(kept) == 1 else "(" + " OR ".join(kept) + ")" if kept else FALSE
+
+
+def all_of(parts: list[str]) -> str:
+    """Join predicates with AND."""
+    kept = [part for part in parts if part != TRUE]
+    if FALSE in kept:
+        return FALSE
+    return kept[0] if len(kept) == 1 else "(" + " AND ".join(kept) + ")" if kept else TRUE
 
 
 @dataclass(slots=True)

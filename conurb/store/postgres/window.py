@@ -11,9 +11,8 @@ from typing import Final
 from conurb.model.query.tree import ScopeCondition, TemporalQuery
 from conurb.model.time import fixed
 from conurb.store.postgres.compile import Selection
-from conurb.store.postgres.conditions import TRUE, all_of
 from conurb.store.postgres.names import Names
-from conurb.store.postgres.sources import Arguments, Nodes
+from conurb.store.postgres.sources import TRUE, Arguments, Nodes, all_of
 
 LIVE: Final = "h.superseded IS NULL"
 _SCOPE_OF_HEAD: Final = "ARRAY(SELECT jsonb_array_elements_text(g.body::jsonb -> 'scope'))"

@@ -21,6 +21,7 @@ from conurb.model.time import Clock, Stamps
 from conurb.store.contract import Document, Outcome
 from conurb.store.group import Request, Result
 from conurb.store.ledger import HEAD, Held, Key, Ledger, Needs
+from conurb.store.postgres import loading
 from conurb.store.postgres.connection import (
     Address,
     connect_writer,
@@ -31,35 +32,12 @@ from conurb.store.postgres.connection import (
 from conurb.store.postgres.flush import Flush, Known, LastHead
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import (
-    ENTITY_COLUMNS,
-    HISTORY_COLUMNS,
     entity_of,
     history_of,
 )
-from conurb.store.postgres.schema import HEAD_TERM
 
 THREAD_OPERATIONS_MIN: Final = 200
 """A group of this many operations is decided on a thread, so that the event loop stays free."""
-
-_LOAD: Final = f"""
-SELECT o.eid AS eid, o.id AS id, o.head_at, o.last_at, o.typeset AS last_typeset,
-  o.scope AS last_scope, o.attrs, o.datasets, {ENTITY_COLUMNS}
-FROM object o LEFT JOIN entity e ON e.eid = o.eid WHERE o.id = ANY ($1::text[])
-"""
-_FIRSTS: Final = """
-SELECT n FROM unnest($1::bigint[], $2::int[], $3::text[]) WITH ORDINALITY x (e, a, d, n)
-WHERE EXISTS (SELECT FROM history h WHERE h.eid = e AND h.attr = a AND h.dataset = d
-  AND h.superseded IS NULL)
-"""
-_HEADS: Final = """
-SELECT e, t, h.body FROM unnest($1::bigint[], $2::bigint[]) x (e, t) JOIN history h
-ON h.eid = e AND h.attr = 0 AND h.dataset = '' AND h.at = t AND h.superseded IS NULL
-"""
-_LIVE: Final = f"""
-SELECT {HISTORY_COLUMNS} FROM history JOIN term ON tid = attr
-WHERE eid = $1 AND (attr = ANY ($2::int[]) OR ($3 AND attr <> {HEAD_TERM})) AND superseded IS NULL
-ORDER BY iri, dataset, at, recorded
-"""
 
 
 class _StartAgainError(Exception):
@@ -241,7 +219,7 @@ class Group:
         wanted = list(ids)
         if not wanted:
             return
-        for row in await self._connection.fetch(_LOAD, wanted):
+        for row in await self._connection.fetch(loading.LOAD, wanted):
             entity = None if row["doc"] is None else entity_of(row, self._names)
             series = set(zip(row["attrs"], row["datasets"], strict=True))
             last = LastHead(row["last_at"], row["last_typeset"], tuple(row["last_scope"]))
@@ -321,7 +299,7 @@ class Group:
         if known is None:
             return []
         tids = self._names.find_tids(attributes)
-        rows = await self._connection.fetch(_LIVE, known.eid, tids, "*" in attributes)
+        rows = await self._connection.fetch(loading.LIVE, known.eid, tids, "*" in attributes)
         return [history_of(row, self._names) for row in rows]
 
     async def _begin(self) -> None:
@@ -354,7 +332,7 @@ class Group:
         ]
         if asked:
             found = await self._connection.fetch(
-                _FIRSTS,
+                loading.FIRSTS,
                 [eid for _, eid, _ in asked],
                 [tid for _, _, tid in asked],
                 [key[2] or "" for key, _, _ in asked],
@@ -364,7 +342,7 @@ class Group:
         if needs.heads:
             by_eid = {self._known[entity_id].eid: entity_id for entity_id, _ in needs.heads}
             found = await self._connection.fetch(
-                _HEADS,
+                loading.HEADS,
                 [self._known[entity_id].eid for entity_id, _ in needs.heads],
                 [at for _, at in needs.heads],
             )
