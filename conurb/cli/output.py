@@ -19,8 +19,9 @@ from rich.table import Table
 CELL_WIDTH_MAX: Final = 60
 Row = Mapping[str, Any]
 
-out: Final = Console()
-err: Final = Console(stderr=True)
+# What is printed is data: `:x:` in an id isn't a picture, `[bold]` in a name isn't a style.
+out: Final = Console(markup=False, emoji=False)
+err: Final = Console(stderr=True, markup=False, emoji=False)
 
 
 def print_json(document: Any) -> None:
@@ -54,7 +55,11 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], *, empty: str) -> N
     for row in rows:
         table.add_row(*(_cell(row.get(column)) for column in columns))
     # Folding by the width of a terminal is for people; a pipe gets whole lines.
-    console = out if out.is_terminal else Console(width=sum(map(_width, columns)) + 10_000)
+    console = (
+        out
+        if out.is_terminal
+        else Console(width=sum(map(_width, columns)) + 10_000, markup=False, emoji=False)
+    )
     console.print(table)
 
 
