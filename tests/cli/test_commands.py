@@ -54,10 +54,7 @@ def stored(cli: Cli) -> Cli:
             "type": "Sensor",
             "level": {"type": "Property", "value": number},
             "name": {"type": "LanguageProperty", "languageMap": {"zh": f"站{number}"}},
-            "location": {
-                "type": "GeoProperty",
-                "value": {"type": "Point", "coordinates": [120, 31]},
-            },
+            "location": {"type": "GeoProperty", "value": point},
         }
         for number in range(3)
     ]
