@@ -6,23 +6,18 @@ covariates) stays in the table as a row that says why: a battery never hides a m
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 
-from conurb.errors import InputError
 from conurb.strategy.effect import callaway, placebo, synthetic
 from conurb.strategy.effect.bacon import Bacon, bacon
 from conurb.strategy.effect.bootstrap import bootstrap_average
 from conurb.strategy.effect.callaway import Average, group_times
-from conurb.strategy.effect.estimate import LEVEL, Estimate, Series
+from conurb.strategy.effect.estimate import Estimate, Series
 from conurb.strategy.effect.honest import Honest, breakdown, smoothness
 from conurb.strategy.effect.imputation import impute
 from conurb.strategy.effect.matching import Kind, match
@@ -30,125 +25,12 @@ from conurb.strategy.effect.placebo import Placebo, Shifted
 from conurb.strategy.effect.robustness import LeaveOneOut, leave_one_out, winsorise
 from conurb.strategy.effect.study import Study
 from conurb.strategy.effect.sunab import sun_abraham
+from conurb.strategy.effect.table import PLAIN, Battery, Settings, Table
 from conurb.strategy.effect.treatment import Treatment
 from conurb.strategy.effect.twfe import EventStudy, event_study, twfe
 from conurb.strategy.effect.wild import wild_bootstrap
 from conurb.strategy.panel import Panel
 from conurb.strategy.warning import StrategyWarning
-
-Got = TypeVar("Got")
-
-COLUMNS = ("method", "estimate", "standard_error", "low", "high", "p", "n_units", "n", "notes")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How thorough a battery is: draws of each resampling, and what is tried.
-
-    `bends` are bounds of HonestDiD in standard errors of the first year's effect; `shifts` the
-    years by which placebos in time come early; `alternatives` further outcomes of the panel.
-    """
-
-    draws: int = placebo.DRAWS
-    bootstrap_draws: int = 999
-    synthetic_draws: int = synthetic.DRAWS
-    shifts: tuple[int, ...] = (1, 2, 3)
-    bends: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0)
-    winsor: float = 0.01
-    alternatives: tuple[str, ...] = ()
-    level: float = LEVEL
-
-
-PLAIN = Settings()
-
-
-@dataclass(frozen=True, slots=True)
-class Battery:
-    """The whole answer: one row per method, and what plots are drawn from.
-
-    Parts that can't be computed are None or empty, with the reason in their row. `warnings` are
-    the doubts about the design, each once.
-    """
-
-    outcome: str
-    treatment: str
-    rows: tuple[Estimate, ...]
-    event_study: EventStudy | None
-    dynamic: Average | None
-    paths: tuple[Series, ...]
-    bacon: Bacon | None
-    honest: tuple[Honest, ...]
-    in_space: Placebo | None
-    mixed: Placebo | None
-    in_time: tuple[Shifted, ...]
-    small_cohorts: tuple[Placebo, ...]
-    leave_one_out: LeaveOneOut | None
-    warnings: tuple[str, ...]
-
-    def records(self) -> Iterator[tuple[str | float | int, ...]]:
-        """Iterate over the table's rows, in the order of `COLUMNS`."""
-        for row in self.rows:
-            yield (
-                row.method,
-                row.estimate,
-                row.standard_error,
-                row.low,
-                row.high,
-                row.p_value,
-                row.n_units,
-                row.n_observations,
-                "; ".join(row.notes),
-            )
-
-    def to_csv(self) -> str:
-        """Give the table as CSV with a header; figures that a method hasn't are empty."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for record in self.records():
-            writer.writerow(["" if isinstance(v, float) and math.isnan(v) else v for v in record])
-        return text.getvalue()
-
-
-class _Table:
-    """Rows as they come; what can't be computed becomes a row that says why."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.rows: list[Estimate] = []
-
-    def run(self, method: str, compute: Callable[[], Got]) -> Got | None:
-        """Compute; an InputError leaves a row and gives None."""
-        try:
-            return compute()
-        except InputError as error:
-            self.rows.append(self.row(method, notes=(f"not computable: {error.detail}",)))
-            return None
-
-    def add(self, method: str, compute: Callable[[], Estimate]) -> None:
-        """Compute one estimate and take it as a row."""
-        found = self.run(method, compute)
-        if found is not None:
-            self.rows.append(found)
-
-    def row(
-        self,
-        method: str,
-        *,
-        estimate: float = math.nan,
-        error: float = math.nan,
-        p_value: float = math.nan,
-        notes: Sequence[str] = (),
-        like: Study | None = None,
-    ) -> Estimate:
-        """Make a row of a method that gives only some of the figures."""
-        units = 0 if like is None else len(like.units)
-        cells = 0 if like is None else int(like.mask.sum())
-        nan = math.nan
-        level = self.settings.level
-        return Estimate(
-            method, estimate, error, nan, nan, p_value, units, cells, level, tuple(notes)
-        )
 
 
 def battery(
@@ -166,7 +48,7 @@ def battery(
     With covariates, Callaway-Sant'Anna is doubly robust and matching is run; methods that take
     none run without. Raises InputError when nothing can be compared at all (see `Study.of`).
     """
-    table = _Table(settings)
+    table = Table(settings)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", StrategyWarning)
         study = Study.of(panel, outcome, treatment, covariates=covariates, clusters=clusters)
@@ -206,7 +88,7 @@ def battery(
     )
 
 
-def _regressions(table: _Table, study: Study, generator: np.random.Generator) -> EventStudy | None:
+def _regressions(table: Table, study: Study, generator: np.random.Generator) -> EventStudy | None:
     """Run the static regression, its bootstrap, and the event study with its joint test."""
     settings = table.settings
     table.add("TWFE", lambda: twfe(study, level=settings.level))
@@ -226,7 +108,7 @@ def _regressions(table: _Table, study: Study, generator: np.random.Generator) ->
     return events
 
 
-def _callaway(table: _Table, study: Study, generator: np.random.Generator) -> Average | None:
+def _callaway(table: Table, study: Study, generator: np.random.Generator) -> Average | None:
     """Run Callaway-Sant'Anna against both comparisons; give the main dynamic average."""
     settings = table.settings
     main: Average | None = None
@@ -236,6 +118,10 @@ def _callaway(table: _Table, study: Study, generator: np.random.Generator) -> Av
         effects = table.run(name, partial(group_times, study, comparison=comparison))
         if effects is None:
             continue
+        if not study.mask.all():
+            gaps = table.run(f"{name}, by pairs", partial(_pairwise, study, comparison))
+            if gaps is not None:
+                table.rows.append(gaps)
         for average in (callaway.simple, callaway.dynamic, callaway.by_group):
             found = table.run(
                 f"{name}: {average.__name__}",
@@ -255,8 +141,14 @@ def _callaway(table: _Table, study: Study, generator: np.random.Generator) -> Av
     return main
 
 
+def _pairwise(study: Study, comparison: callaway.Comparison) -> Estimate:
+    """Average simply, each comparison with the units that have figures for it."""
+    found = callaway.simple(group_times(study, comparison=comparison, pairwise=True)).overall
+    return replace(found, method=f"{found.method}, by pairs")
+
+
 def _others(
-    table: _Table, study: Study, bare: Study, generator: np.random.Generator
+    table: Table, study: Study, bare: Study, generator: np.random.Generator
 ) -> tuple[Series, ...]:
     """Run imputation, Sun-Abraham, synthetic DID and matching; give the paths they draw."""
     settings, paths = table.settings, []
@@ -287,7 +179,7 @@ def _matched(study: Study, kind: Kind, level: float) -> Estimate:
     return match(study, kind=kind, level=level).overall
 
 
-def _bacon_row(table: _Table, found: Bacon, study: Study) -> Estimate:
+def _bacon_row(table: Table, found: Bacon, study: Study) -> Estimate:
     kinds = ("treated vs never", "earlier vs later", "later vs earlier")
     notes = [
         f"{kind}: weight {found.share(kind):.3f}, mean {found.mean(kind):.4g}"
@@ -297,7 +189,7 @@ def _bacon_row(table: _Table, found: Bacon, study: Study) -> Estimate:
     return table.row("Bacon decomposition", estimate=found.coefficient, notes=notes, like=study)
 
 
-def _honest(table: _Table, events: EventStudy | None) -> tuple[Honest, ...]:
+def _honest(table: Table, events: EventStudy | None) -> tuple[Honest, ...]:
     """Bound the first year's effect; bends come in standard errors of that effect."""
     if events is None:
         return ()
@@ -325,7 +217,7 @@ def _honest(table: _Table, events: EventStudy | None) -> tuple[Honest, ...]:
 
 
 def _placebos(
-    table: _Table, study: Study, bare: Study, generator: np.random.Generator
+    table: Table, study: Study, bare: Study, generator: np.random.Generator
 ) -> tuple[Placebo | None, Placebo | None, tuple[Shifted, ...], tuple[Placebo, ...]]:
     """Run placebos in space, in both, in time, and tests of small cohorts."""
     draws = table.settings.draws
@@ -364,7 +256,7 @@ def _placebos(
     return space, mixed, shifted, small
 
 
-def _perturbed(table: _Table, study: Study) -> LeaveOneOut | None:
+def _perturbed(table: Table, study: Study) -> LeaveOneOut | None:
     """Leave each unit out of the static estimate, and pull in extreme figures."""
     left_out = table.run("TWFE, leave one out", lambda: leave_one_out(study, twfe))
     if left_out is not None:
@@ -392,7 +284,7 @@ def _perturbed(table: _Table, study: Study) -> LeaveOneOut | None:
 
 
 def _alternative(
-    table: _Table,
+    table: Table,
     panel: Panel,
     name: str,
     treatment: Treatment,
@@ -409,7 +301,8 @@ def _alternative(
         return replace(twfe(study(), level=table.settings.level), method=f"TWFE, {name}")
 
     def averaged() -> Estimate:
-        found = callaway.simple(group_times(study()), level=table.settings.level).overall
+        effects = group_times(study(), pairwise=True)
+        found = callaway.simple(effects, level=table.settings.level).overall
         return replace(found, method=f"{found.method}, {name}")
 
     table.add(f"TWFE, {name}", static)

@@ -32,9 +32,9 @@ class GroupTimes:
     """ATT(g,t) of every cohort and year, with influence functions.
 
     `cohorts` [P] and `times` [P] are positions in the study's years, `estimates` [P] the effects,
-    `influence` [N x P] their influence functions. `compared` [N x P] tells which
-    units had figures for the pair, where that differs. `overlap_lost` are the pairs that couldn't be
-    had because covariates don't overlap; they are in no average.
+    `influence` [N x P] their influence functions. `compared` [N x P] tells which units had figures
+    for the pair, where that differs. `overlap_lost` are the pairs that couldn't be had because
+    covariates don't overlap; they are in no average.
     """
 
     study: Study

@@ -84,7 +84,7 @@ class Study:
         stack = [panel.get(name) for name in covariates]
         cube = np.stack(stack, axis=2) if stack else np.empty((*panel.shape, 0))
         gaps = np.isnan(panel.get(outcome)) | np.isnan(cube).any(axis=2)
-        empty = gaps.all(axis=1)
+        empty = np.asarray(gaps.all(axis=1))
         if empty.any():
             who = [u for u, flag in zip(panel.units, empty, strict=True) if flag]
             notes.append(f"left out, no figure in any year: {name_units(who)}")
