@@ -74,24 +74,30 @@ class Technology:
         m, _, b = widths
         n, k = scaled.shape
         abated = n if self._weak and b and not self._constant else 0
-        matrix = np.zeros((k + (not self._constant), n + abated + 1))
-        matrix[:k, :n] = scaled.T
-        matrix[:m, n : n + abated] = scaled.T[:m, :abated]
-        matrix[:k, -1] = 1.0
-        if not self._constant:
-            matrix[k, :-1] = 1.0
-        costs = np.zeros(n + abated + 1)
-        costs[-1] = -1.0
-        lowest = np.zeros(n + abated + 1)
-        lowest[-1] = -np.inf
-        bounds = np.ones(len(matrix))
+        rows = k + (not self._constant)
+        pool = np.zeros((rows, n + abated))
+        pool[:k, :n] = scaled.T
+        pool[:m, n:] = scaled.T[:m, :abated]
+        pool[k:] = 1.0
+        # The k entries of beta and the bounds of the rows are each observation's own.
+        matrix = np.zeros((rows, 1))
+        matrix[:k] = 1.0
         self._program = Program(
-            costs=costs, matrix=matrix, row_low=bounds, row_high=bounds, column_low=lowest
+            costs=np.array([-1.0]),
+            matrix=matrix,
+            pool=pool,
+            row_low=np.ones(rows),
+            row_high=np.ones(rows),
+            column_low=np.array([-np.inf]),
         )
-        self._last = n + abated
 
-    def measure(self, figures: Figures, direction: Figures, what: str) -> float:
-        """Give D of one observation [k] in a direction [k, not negative]; NaN if there is none."""
+    def measure(
+        self, figures: Figures, direction: Figures, what: str, *, own_place: int | None = None
+    ) -> float:
+        """Give D of one observation [k] in a direction [k, not negative]; NaN if there is none.
+
+        `own_place` is where the observation is among those that span the frontier, if it is.
+        """
         own, step = figures / self._means, direction / self._means
         if self._constant:
             size = own.mean()
@@ -99,15 +105,15 @@ class Technology:
         m, g, _ = self._widths
         for row, (figure, part) in enumerate(zip(own.tolist(), step.tolist(), strict=True)):
             good = m <= row < m + g
-            self._program.set_entry(row, self._last, -part if good else part)
+            self._program.set_entry(row, 0, -part if good else part)
             if good:
                 self._program.set_row(row, figure, np.inf)
             elif row >= m + g and self._weak:
                 self._program.set_row(row, figure, figure)
             else:
                 self._program.set_row(row, -np.inf, figure)
-        z = self._program.solve(what)
-        return np.nan if z is None else float(z[-1])
+        answer = self._program.solve(what, start=own_place)
+        return np.nan if answer is None else float(answer[0][0])
 
 
 def check_directional(production: Production, direction: Direction) -> None:
@@ -185,5 +191,8 @@ def directional(
             spanned = figures.reshape(-1, k) if frontier == "all" else figures[:, year]
             technology = Technology(spanned, production.widths, returns=returns, disposal=disposal)
         for i, what in enumerate(names_of(production, year)):
-            value[i, year] = technology.measure(figures[i, year], step[i, year], what)
+            place = i * t + year if frontier == "all" else i
+            value[i, year] = technology.measure(
+                figures[i, year], step[i, year], what, own_place=place
+            )
     return Distance(production.units, production.years, returns, disposal, direction, value)

@@ -92,7 +92,9 @@ def malmquist_luenberger(
             if not 0 <= seen < t:
                 continue
             for i, what in enumerate(names_of(production, seen)):
-                into[i, year] = technology.measure(figures[i, seen], step[i, seen], what)
+                into[i, year] = technology.measure(
+                    figures[i, seen], step[i, seen], what, own_place=i if offset == 0 else None
+                )
     with np.errstate(invalid="ignore", divide="ignore"):
         efficiency = (1 + own[:, :-1]) / (1 + own[:, 1:])
         ratio = (1 + behind[:, 1:]) * (1 + own[:, 1:])

@@ -159,8 +159,8 @@ def _frontiers(n: int, t: int, frontier: FrontierOf) -> Iterator[np.ndarray]:
 class _Side:
     """The observations of one frontier, and the two programs over them.
 
-    Columns are the weights (n), the slacks in parts of o's own figures (k), and t. Rows are the k
-    balances, the scaled denominator, and under variable returns sum(l) = t.
+    Columns are the slacks in parts of o's own figures (k), t, and the pool of weights (n). Rows are
+    the k balances, the scaled denominator, and under variable returns sum(l) = t.
     """
 
     def __init__(self, figures: Figures, widths: tuple[int, int, int], returns: Returns) -> None:
@@ -168,11 +168,9 @@ class _Side:
         self.widths = widths
         scaled = figures / figures.mean(axis=0)
         # Under constant returns only the direction of an observation matters: all to one size.
-        sizes = (
-            np.exp(np.log(scaled).mean(axis=1)) if returns == "constant" else np.ones(len(scaled))
-        )
-        self.sizes = sizes
-        self.scaled = scaled / sizes[:, None]
+        constant = returns == "constant"
+        self.sizes = np.exp(np.log(scaled).mean(axis=1)) if constant else np.ones(len(scaled))
+        self.scaled = scaled / self.sizes[:, None]
 
     def solve(
         self, where: Sequence[str], *, beyond: bool, only: Sequence[int] | None = None
@@ -187,20 +185,19 @@ class _Side:
         solved: dict[int, tuple[float, Figures, Figures]] = {}
         for o in range(n) if only is None else only:
             own = self.scaled[o]
-            for row in range(k):
-                program.set_entry(row, n + row, float(signs[row] * own[row]))
-                program.set_entry(row, n + k, float(-own[row]))
-            if beyond:
-                program.set_limits([o], 0.0)
-            z = program.solve(where[o])
-            if beyond:
-                program.set_limits([o], np.inf)
-            if z is None:
+            for row, (figure, sign) in enumerate(zip(own.tolist(), signs, strict=True)):
+                program.set_entry(row, row, sign * figure)
+                program.set_entry(row, k, -figure)
+            answer = (
+                program.solve(where[o], without=o) if beyond else program.solve(where[o], start=o)
+            )
+            if answer is None:
                 solved[o] = np.nan, np.full(k, np.nan), np.zeros(n)
                 continue
-            t = z[-1]
-            score = t - out * z[n : n + m].mean()
-            solved[o] = score, z[n : n + k] / t, z[:n] / t * self.sizes[o] / self.sizes
+            z, weights = answer
+            t = z[k]
+            score = t - out * z[:m].mean()
+            solved[o] = score, z[:k] / t, weights / t * self.sizes[o] / self.sizes
         return solved
 
     def _program(self, *, beyond: bool) -> Program:
@@ -208,20 +205,22 @@ class _Side:
         m, g, b = self.widths
         out = -1.0 if beyond else 1.0
         variable = self.returns == "variable"
-        matrix = np.zeros((k + 1 + variable, n + k + 1))
-        matrix[:k, :n] = self.scaled.T
+        rows = k + 1 + variable
+        pool = np.zeros((rows, n))
+        pool[:k] = self.scaled.T
+        matrix = np.zeros((rows, k + 1))
         # These k + k entries are each unit's own; ones hold their places.
-        matrix[np.arange(k), n + np.arange(k)] = 1.0
-        matrix[:k, n + k] = 1.0
-        matrix[k, n + m : n + k] = out / (g + b)
-        matrix[k, n + k] = 1.0
+        matrix[np.arange(k), np.arange(k)] = 1.0
+        matrix[:k, k] = 1.0
+        matrix[k, m:k] = out / (g + b)
+        matrix[k, k] = 1.0
         if variable:
-            matrix[k + 1, :n], matrix[k + 1, n + k] = 1.0, -1.0
-        costs = np.zeros(n + k + 1)
-        costs[n : n + m], costs[n + k] = -out / m, 1.0
-        low, high = np.zeros(len(matrix)), np.zeros(len(matrix))
+            pool[k + 1], matrix[k + 1, k] = 1.0, -1.0
+        costs = np.zeros(k + 1)
+        costs[:m], costs[k] = -out / m, 1.0
+        low, high = np.zeros(rows), np.zeros(rows)
         low[k] = high[k] = 1.0
         if beyond:
             low[:m] = low[m + g : k] = -np.inf
             high[m : m + g] = np.inf
-        return Program(costs=costs, matrix=matrix, row_low=low, row_high=high)
+        return Program(costs=costs, matrix=matrix, pool=pool, row_low=low, row_high=high)
