@@ -60,6 +60,11 @@ OTHER_COMPOUND = (
     "https://easy-global-market.github.io/ngsild-api-data-models/ngsildTestSuite/"
     "ngsildTestSuiteV1.8-compound.jsonld"
 )
+STAND_INS = (
+    "https://fiware.github.io/NGSI-LD_TestSuite/ldContext/testContext.jsonld",
+    "https://fiware.github.io/data-models/context.jsonld",
+)
+"""@contexts that cases name and the clone doesn't have; any will do, so they get one of ours."""
 
 Case = tuple[str, str, str]
 """Folder, file, name."""
@@ -116,6 +121,9 @@ def prepare(suite: Path, folder: Path, port: int) -> Path:
     catalogue |= {f"{CORE}-v1.{minor}.jsonld": core for minor in range(3, 10)}
     catalogue |= {f"{SUITE_CONTEXTS}/{file.name}": str(file) for file in contexts.glob("*.jsonld")}
     catalogue[OTHER_COMPOUND] = str(contexts / COMPOUND)
+    stand_in = work / "stand-in.jsonld"
+    stand_in.write_text(json.dumps({"@context": {"standIn": "https://example.org/standIn"}}))
+    catalogue |= dict.fromkeys(STAND_INS, str(stand_in))
     (work / "catalog.json").write_text(json.dumps(catalogue))
     return work
 
