@@ -192,9 +192,12 @@ class Registrations:
         window: TimeWindow | None = None,
         passed: tuple[str, ...] = (),
     ) -> list[Match]:
-        """Give the registrations that may hold what a query selects; see `Index.find`."""
-        await self._loaded()
-        return self._index.find(
+        """Give the registrations that may hold what a query selects; see `Index.find`.
+
+        Those of `query.sources` alone, when it says so (csf).
+        """
+        known = await self._loaded()
+        found = self._index.find(
             query,
             now_us=self._clock(),
             operation=operation,
@@ -202,6 +205,9 @@ class Registrations:
             window=window,
             passed=passed,
         )
+        if query.sources is None:
+            return found
+        return [one for one in found if passes(known[one.registration.id], query.sources)]
 
     def went(self, registration_id: str, *, ok: bool) -> None:
         """Count a request that was sent to a source, and whether it succeeded."""
@@ -261,8 +267,11 @@ class Registrations:
         self._check_expiry(registration)
         filed = await self._loaded()
         async with self._writing:
-            if registration.id in filed:
+            there = filed.get(registration.id)
+            if there is not None and not there.registration.is_expired(self._clock()):
                 raise AlreadyExistsError(f"registration {registration.id!r} exists already")
+            if there is not None:
+                await self._drop(registration.id)
             if len(filed) >= REGISTRATIONS_MAX:
                 raise BadRequestDataError(f"this tenant has {REGISTRATIONS_MAX} registrations")
             self._check_endpoint(registration)

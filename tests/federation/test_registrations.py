@@ -288,6 +288,18 @@ async def test_what_has_expired_is_gone_at_once_and_dropped_soon(
     assert [(before and before.id, after) for before, after in told] == [("urn:r:wuxi", None)]
 
 
+async def test_the_id_of_what_has_expired_is_free_at_once(
+    registrations: Registrations, clock: Clock
+) -> None:
+    expiring = raw(expiresAt=shown_us(clock.us + 1000), description="old")
+    await registrations.create(LOCAL, expiring, TERMS)
+    registrations.went("urn:r:wuxi", ok=False)
+    clock.us += 1000
+    await registrations.create(LOCAL, raw(), TERMS)
+    shown = await registrations.get(READER, "urn:r:wuxi")
+    assert render_registration(shown, TERMS) == raw()
+
+
 # ── what is counted ───────────────────────────────────────────────────────────────────────────
 
 
