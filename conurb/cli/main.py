@@ -20,7 +20,7 @@ NOUNS: Final = {
     "node": "Run a node.",
     "object": "Get, query, put and delete objects, and see their history.",
     "load": "Load objects from files.",
-    "region": "Build a region pack of any Chinese city cluster, and show it.",
+    "region": "Build and show region packs; invite, join, leave; how its nodes are.",
     "token": "Make, list and revoke the tokens by which callers come in.",
 }
 """The files of `conurb.cli` that are nouns, each with an `app` that is imported when it is asked

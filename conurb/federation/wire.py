@@ -8,6 +8,7 @@ it may take, how large an answer may be, and the circuit breaker of the source.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
@@ -258,6 +259,8 @@ class Wire:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 transport=self._transport,
+                # The system's authorities, as cities may have one of their own.
+                verify=ssl.create_default_context(),
                 limits=httpx.Limits(
                     max_connections=CONNECTIONS_MAX,
                     max_keepalive_connections=KEPT_CONNECTIONS,

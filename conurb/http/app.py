@@ -38,6 +38,7 @@ MODULES: Final = (
     "subscriptions",
     "registrations",
     "registration_subscriptions",
+    "membership",
     "contexts",
     "identity",
     "vocabulary",
