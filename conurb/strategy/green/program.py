@@ -112,12 +112,10 @@ class Program:
         A warm start that ends in numerical doubt is repeated from nothing; when that doesn't end
         either, InvariantError: there is no number to give.
         """
-        if start is not None and not self._held[start]:
-            self._add(np.array([start]))
         barred = without is not None and self._held[without]
         if barred:
             self._limit(without, 0.0)
-        solution = self._generate(what, without)
+        solution = self._generate(what, start, without)
         if barred:
             self._limit(without, np.inf)
         if solution is None:
@@ -127,15 +125,16 @@ class Program:
         weights[self._active] = values[self._width :]
         return values[: self._width], weights
 
-    def _generate(self, what: str, without: int | None) -> Any:
+    def _generate(self, what: str, start: int | None, without: int | None) -> Any:
         """Solve and add columns until none is missing; the pool bounds the rounds."""
         while True:
             solution = self._run(what)
             if solution is None:
-                missing = np.flatnonzero(~self._held)
+                # Too few columns may be infeasible where all aren't.
+                alone = start is not None and not self._held[start]
+                missing = np.array([start]) if alone else np.flatnonzero(~self._held)
                 if not len(missing):
                     return None
-                # Too few columns may be infeasible where all aren't.
             else:
                 gain = np.asarray(solution.row_dual) @ self._pool
                 gain[self._held] = 0.0
