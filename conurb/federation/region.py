@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from conurb.access.caller import Caller
 from conurb.errors import BadRequestDataError, InvariantError, TooComplexQueryError
@@ -38,6 +38,7 @@ from conurb.federation.registrations import Registrations
 from conurb.federation.route import retrieval
 from conurb.federation.wire import Wire
 from conurb.model.entity import Entity
+from conurb.model.query.match import matches
 from conurb.model.query.ranking import order_key
 from conurb.model.query.tree import (
     Query,
@@ -57,6 +58,9 @@ from conurb.store.contract import Page
 if TYPE_CHECKING:
     from conurb.node.temporal import Temporal
     from conurb.store.contract import AttributeInfo, EvolutionPage, Store, TypeInfo
+
+SPLIT_MAX: Final = 50_000
+"""Entities that are put together of their parts for one query."""
 
 
 def federate(
@@ -211,6 +215,9 @@ class FederatedConsumption(Consumption):
                 "gives at once"
             )
         caller = self._reach.passed(caller)
+        if query.split:
+            answer = await self._put_together(caller, query, at_us=at_us, known_at_us=known_at_us)
+            return await self.joined(answer, join, restriction)
         peers, absences = await self._reach.peers(caller, query)
 
         async def fetch(peer: Peer, wish: Wish) -> Portion[Part]:
@@ -235,6 +242,47 @@ class FederatedConsumption(Consumption):
             completeness=replace(completeness, count_is_exact=page.exact),
         )
         return await self.joined(answer, join, restriction)
+
+    async def _put_together(
+        self, caller: Caller, query: Query, *, at_us: int | None, known_at_us: int | None
+    ) -> FederatedAnswer:
+        """Answer a query of entities that may be spread over nodes (clause 4.3.6.7).
+
+        The nodes give every entity that is meant, whatever its values; they are put together here,
+        and then asked. Raises TooComplexQueryError when that are too many.
+        """
+        bare = Query(selectors=query.selectors, datasets=query.datasets, sources=query.sources)
+        peers, absences = await self._reach.peers(caller, bare)
+
+        async def fetch(peer: Peer, wish: Wish) -> Portion[Part]:
+            asked = replace(bare, limit=wish.limit, offset=wish.offset)
+            found = await peer.query(caller, asked, at_us=at_us, known_at_us=known_at_us)
+            parts = [Part(peer.leg, entity) for entity in found.entities]
+            return Portion(parts, found.more, found.total)
+
+        page = await gather(
+            peers,
+            fetch,
+            Wish(SPLIT_MAX),
+            key=lambda part: (part.id,),
+            chunk_max=self._bounds.page_max,
+        )
+        if page.more:
+            raise TooComplexQueryError(
+                f"splitEntities: more than {SPLIT_MAX} entities would have to be put together; "
+                "narrow it by type or id"
+            )
+        owned = proxied(peers)
+        wholes = [merge_parts(parts, owned) for parts in page.groups]
+        whole = replace(query, restriction=caller.require("read"), sources=None, split=False)
+        found = [one for one in wholes if matches(one, whole)]
+        found.sort(key=lambda one: order_key(one, query.order))
+        return FederatedAnswer(
+            found[query.offset : query.offset + query.limit],
+            total=len(found) if query.count else None,
+            more=query.offset + query.limit < len(found),
+            completeness=completeness_of(peers, [*absences, *page.absences]),
+        )
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:
         """List the types that exist in any of the nodes (clauses 5.7.5, 5.7.6)."""

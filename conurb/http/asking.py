@@ -107,8 +107,6 @@ def read_query(
     q = params.text("q")
     condition = None if q is None else parse_q(q, terms, expand_values=params.items("expandValues"))
     csf = params.text("csf")
-    if csf is not None:
-        parse_q(csf, terms)
     check_depth(link_depth(condition), read_join(params), name="q")
     scope = params.text("scopeQ")
     query = Query(
@@ -122,6 +120,8 @@ def read_query(
         limit=read_limit(params, settings),
         offset=read_offset(params, settings),
         count=params.flag("count") or params.option("count"),
+        sources=None if csf is None else parse_q(csf, terms),
+        split=params.flag("splitEntities"),
     )
     _check_width(params, query, read_attrs(params, terms))
     return query

@@ -82,7 +82,7 @@ def compile_registration(document: Document) -> Registration:
         ),
         tenant=document.get("tenant"),
         mode=_mode(document.get("mode", "inclusive")),
-        operations=_operations(document.get("operations")),
+        operations=_operations(document.get("operations"), document.get("mode")),
         source_info=_source_info(document.get("contextSourceInfo")),
         datasets=_datasets(document.get("datasetId")),
         scopes=check_scopes(document["scope"]) if "scope" in document else (),
@@ -106,7 +106,7 @@ def _check_mode(registration: Registration) -> None:
     if registration.mode == "auxiliary" and not registration.operations <= AUXILIARY_OPS:
         raise BadRequestDataError(
             "operations: a source in auxiliary mode offers retrieveOps, retrieveEntity and "
-            "queryEntity only (clause 5.9.2.4), and has to say so"
+            "queryEntity only (clause 5.9.2.4)"
         )
     if registration.mode != "exclusive":
         return
@@ -188,9 +188,10 @@ def _mode(value: Any) -> Mode:
     return cast(Mode, value)
 
 
-def _operations(value: Any) -> frozenset[str]:
+def _operations(value: Any, mode: Any) -> frozenset[str]:
+    """Read operations; a source that doesn't say what it offers offers what its mode allows."""
     if value is None:
-        return FEDERATION_OPS
+        return AUXILIARY_OPS if mode == "auxiliary" else FEDERATION_OPS
     found: set[str] = set()
     for name in _texts(value, "operations"):
         if name not in OPERATIONS and name not in OPERATION_GROUPS:

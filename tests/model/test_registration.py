@@ -203,10 +203,10 @@ def test_an_exclusive_source_names_attributes_of_an_entity_by_id() -> None:
         assert "exclusive" in refused(mode="exclusive", information=[bad])
 
 
-def test_an_auxiliary_source_says_that_it_is_only_read_from() -> None:
+def test_an_auxiliary_source_is_only_read_from() -> None:
     assert meant(mode="auxiliary", operations=["retrieveOps"]).mode == "auxiliary"
     assert "auxiliary" in refused(mode="auxiliary", operations=["updateEntity"])
-    assert "auxiliary" in refused(mode="auxiliary")
+    assert meant(mode="auxiliary").operations == {"retrieveEntity", "queryEntity"}
 
 
 def test_only_this_process_has_sources_of_anything() -> None:

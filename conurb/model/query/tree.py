@@ -247,6 +247,10 @@ class Query:
     `attributes` (none given: any), one of the instances of `datasets` (none given: any; the text
     `@none` stands for the default instance), and satisfies the conditions. Answers are ordered by
     `order`, then id. `limit` 0 gives no entities (for a count).
+
+    Two parts speak of the nodes of a region alone: `sources` is asked of the properties of context
+    sources (csf, clause 4.9), and `split` says that an entity may be spread over several nodes
+    (clause 4.3.6.7), so that conditions are asked of the whole of it.
     """
 
     selectors: tuple[Selector, ...] = ()
@@ -260,6 +264,8 @@ class Query:
     limit: int = 20
     offset: int = 0
     count: bool = False
+    sources: Condition | None = None
+    split: bool = False
 
 
 TimeRelation = Literal["before", "after", "between"]
