@@ -33,7 +33,8 @@ class Evolution:
 
     The instances of `HEAD`, when given, tell the history of its scope. `deleted_us` is when the
     object was deleted, if it was. `aggregates` is set instead of `instances` for an aggregation.
-    `kinds` says of which type an attribute is that isn't a Property, where no instance does.
+    `kinds` says of which type an attribute is that isn't a Property, where no instance does: that
+    of its latest row.
     """
 
     id: str

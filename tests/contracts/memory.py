@@ -446,6 +446,9 @@ def _aggregate(line: _Timeline, evolution: Evolution) -> None:
         mine = [(row, time) for row, time in rows if row.attribute == attribute]
         times = [time for _, time in mine if time is not None]
         start = min(times) if low is None else low
+        latest = mine[-1][0].instance
+        if latest is not None and latest["type"] != "Property":
+            evolution.kinds[attribute] = latest["type"]
         for dataset in dict.fromkeys(row.dataset for row, _ in mine):
             periods: dict[tuple[int, int], list[Instance]] = {}
             for row, time in mine:
@@ -456,8 +459,6 @@ def _aggregate(line: _Timeline, evolution: Evolution) -> None:
                 else:
                     span = (start, max(times) if high is None else high)
                 periods.setdefault(span, []).append(row.instance)
-                if row.instance["type"] != "Property":
-                    evolution.kinds[attribute] = row.instance["type"]
             evolution.aggregates[attribute, dataset] = {
                 method: [
                     (value, *span)

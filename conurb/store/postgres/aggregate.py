@@ -27,7 +27,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TEXT: Final = 'CASE WHEN h.num IS NULL THEN text_of(h.body::jsonb) END COLLATE "C"'
 _EXACT_MAX: Final = 2.0**53
 
-_SQUARE: Final = "CASE WHEN abs(h.num) < 1e154 THEN h.num * h.num ELSE 'Infinity' END"
+_SQUARE: Final = "CASE WHEN abs(h.num) >= 1e154 THEN 'Infinity' ELSE h.num * h.num END"
 """A square that would overflow is an error to PostgreSQL."""
 
 _COLUMNS: Final[dict[AggregationMethod, tuple[str, ...]]] = {
@@ -45,10 +45,9 @@ _COLUMNS: Final[dict[AggregationMethod, tuple[str, ...]]] = {
 _SERIES: Final = "unnest(o.attrs, o.datasets) s (attr, dataset)"
 _ROW: Final = "h.eid = o.eid AND h.attr = s.attr AND h.dataset = s.dataset"
 
-_COUNTED: Final = f"h.body IS NOT NULL AND h.at <> {BEGINNING}"
 
-Span = tuple[int, int, int, int, str | None]
-"""(eid, attribute's term, first time, last time, kind when it isn't a Property)."""
+Span = tuple[int, int, int, int, str]
+"""(eid, attribute's term, first time, last time, kind of the latest row)."""
 
 
 async def fill_aggregates(
@@ -64,7 +63,7 @@ async def fill_aggregates(
         return
     spans = await _spans(connection, window, series, list(evolutions))
     for eid, tid, _, _, kind in spans:
-        if kind is not None:
+        if kind != "Property":
             evolutions[eid].kinds[names.iri(tid)] = kind
     if not spans:
         return
@@ -93,18 +92,30 @@ async def fill_aggregates(
 async def _spans(
     connection: Any, window: Window, series: Callable[[Window], str], eids: list[int]
 ) -> list[Span]:
-    """Give the first and last time of each attribute in the window."""
-    where = all_of([_ROW, window.where(), _COUNTED])
+    """Give the first and last time of each attribute in the window, and its latest kind."""
+    where = all_of([_ROW, window.where(), _counted(window)])
     sql = (
-        "SELECT o.eid, s.attr, min(r.first), max(r.last), "
-        "min(k.kind) FILTER (WHERE k.kind <> 'Property') FROM object o, "
+        "SELECT o.eid, s.attr, r.first, r.last, k.kind, k.number FROM object o, "
         f"{_SERIES}, LATERAL (SELECT min({window.time()}) AS first, max({window.time()}) AS last "
-        f"FROM history h WHERE {where}) r, LATERAL (SELECT h.body::json ->> 'type' AS kind "
-        f"FROM history h WHERE {where} LIMIT 1) k "
-        f"WHERE o.eid = ANY ({window.arguments.add(eids, 'bigint[]')}) AND {series(window)} "
-        "AND r.first IS NOT NULL GROUP BY 1, 2"
+        f"FROM history h WHERE {where}) r, LATERAL (SELECT h.number, "
+        f"h.body::json ->> 'type' AS kind FROM history h WHERE {where} "
+        f"ORDER BY {window.time()} DESC, h.number DESC LIMIT 1) k "
+        f"WHERE o.eid = ANY ({window.arguments.add(eids, 'bigint[]')}) AND {series(window)}"
     )
-    return [tuple(row) for row in await connection.fetch(*window.arguments.bind(sql))]
+    spans: dict[tuple[int, int], Span] = {}
+    latest: dict[tuple[int, int], tuple[int, int]] = {}
+    for eid, tid, first, last, kind, number in await connection.fetch(*window.arguments.bind(sql)):
+        held = spans.get((eid, tid), (eid, tid, first, last, kind))
+        if (last, number) >= latest.get((eid, tid), (last, number)):
+            latest[eid, tid] = (last, number)
+            held = (*held[:4], kind)
+        spans[eid, tid] = (eid, tid, min(first, held[2]), max(last, held[3]), held[4])
+    return list(spans.values())
+
+
+def _counted(window: Window) -> str:
+    """Give the predicate that a row is aggregated: an instance whose time isn't 'always'."""
+    return f"h.body IS NOT NULL AND h.at <> {BEGINNING}" if window.by_at else "h.body IS NOT NULL"
 
 
 def _sql(
@@ -129,7 +140,7 @@ def _sql(
     elif aggregation is not None and aggregation.period_us:
         number = f"({window.time()} - p.start) / {add(aggregation.period_us, 'bigint')}"
     columns = ", ".join(column for method in methods for column in _COLUMNS[method])
-    where = all_of([_ROW, window.where(), _COUNTED, series(window)])
+    where = all_of([_ROW, window.where(), _counted(window), series(window)])
     return (
         "WITH p AS MATERIALIZED (SELECT e, a, start, b::bigint[] AS ends "
         f"FROM unnest({tables}) x (e, a, start, b)) "

@@ -113,16 +113,21 @@ class Aggregator:
         window = self._time_window
         if window.relation in ("after", "between") and window.at_us is not None:
             start = window.at_us
+        kinds: dict[str, tuple[int, int, str]] = {}
         for one, (first, last) in spans.items():
             key = self._key(one)
             evolution.aggregates[key] = self._aggregate(one, start, end, first, last)
-            kind = self._execute(
-                f"SELECT h.body ->> '$.type' FROM history h WHERE {self._where} "
-                f"ORDER BY {self._time} DESC LIMIT 1",
+            number, kind = self._execute(
+                f"SELECT h.number, h.body ->> '$.type' FROM history h WHERE {self._where} "
+                f"ORDER BY {self._time} DESC, h.number DESC LIMIT 1",
                 one,
-            ).get
-            if kind != "Property":
-                evolution.kinds[key[0]] = kind
+            ).fetchone()
+            latest = kinds.get(key[0])
+            if latest is None or (last, number) > latest[:2]:
+                kinds[key[0]] = (last, number, kind)
+        evolution.kinds.update(
+            {name: kind for name, (_, _, kind) in kinds.items() if kind != "Property"}
+        )
 
     def _key(self, series: tuple[int, int, int]) -> tuple[str, str | None]:
         connection, terms = self._reach.connection, self._reach.terms
