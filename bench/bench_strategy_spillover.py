@@ -106,13 +106,11 @@ def main() -> None:
     fast = median_s(lambda: ours(panel, weights), RUNS)
     drawn = median_s(lambda: impacts(fitted, draws=DRAWS, rng=np.random.default_rng(1)), RUNS)
     slow = median_s(lambda: plain(panel, weights, fitted.covariance), 3)
-    print(f"two-way SDM with impacts, {options.units} x {options.years}: {fast * 1e3:.2f} ms "
-          f"(wanted under {MS_WANTED}); impacts by {DRAWS} draws: {drawn * 1e3:.2f} ms more")  # fmt: skip
-    print(f"dense slogdet per evaluation, {DRAWS} inverses: {slow * 1e3:.1f} ms "
-          f"(answers within {apart:.0e})")  # fmt: skip
-    print(
-        f"ratio: {slow / (fast + drawn):.1f} with the same draws, {slow / fast:.1f} by the delta method"
-    )
+    shape = f"{options.units} x {options.years}"
+    print(f"two-way SDM with impacts, {shape}: {fast * 1e3:.2f} ms (wanted under {MS_WANTED})")
+    print(f"impacts by {DRAWS} draws instead: {drawn * 1e3:.2f} ms more")
+    print(f"dense, with {DRAWS} inverses: {slow * 1e3:.1f} ms (answers within {apart:.0e})")
+    print(f"ratio: {slow / (fast + drawn):.1f} with as many draws, {slow / fast:.1f} by delta")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,13 @@ def _statistic(name: str, statistic: float, freedom: int) -> Statistic:
 
 
 def lm_tests(design: Design) -> tuple[Statistic, Statistic, Statistic, Statistic]:
-    """Statistic least-squares residuals for lag and error: lag, error, robust lag, robust error."""
+    """Test least-squares residuals for lag and error: lag, error, robust lag, robust error.
+
+    Raises InputError for direct designs with year effects: estimating those effects moves the mean
+    of the scores away from zero by as much as they spread.
+    """
+    if design.space.direct and design.space.year:
+        raise InputError("LM tests under year effects need a design of method 'transform'")
     space, w = design.space, design.weights.matrix
     q = np.linalg.qr(design.x)[0]
     fitted = q @ (q.T @ design.y)

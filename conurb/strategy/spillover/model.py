@@ -102,6 +102,11 @@ def fit(
         raise InputError(f"model is {model!r}; allowed are sar, sem and sdm")
     if durbin is not None and model != "sdm":
         raise InputError(f"durbin says which lags SDM has; {model} has none")
+    if model == "sem" and design.space.year and not design.weights.is_row_standardised:
+        raise InputError(
+            "A spatial error model with year effects needs weights whose rows sum to 1: under "
+            f"others (these are {design.weights.kind}) the filter doesn't keep year effects apart"
+        )
     names, x = _columns(design, model, durbin)
     if model == "sem":
         spatial, beta, residuals = _fit_error(design)

@@ -320,6 +320,17 @@ def test_wrong_uses_are_refused() -> None:
         impacts(fit(prepared, "sem"))
 
 
+def test_direct_designs_with_year_effects_are_not_tested_by_scores_that_are_off() -> None:
+    weights = made_up_weights(10, 28)
+    panel = simulate(weights, 4, 29)
+    direct = design(panel, outcome="y", regressors=["x1"], weights=weights, method="direct")
+    with pytest.raises(InputError, match="method 'transform'"):
+        choose(direct)
+    skew = design(panel, outcome="y", regressors=["x1"], weights=uneven(weights), method="direct")
+    with pytest.raises(InputError, match="needs weights whose rows sum to 1"):
+        fit(skew, "sem")
+
+
 def test_an_outcome_explained_exactly_has_no_likelihood() -> None:
     weights = made_up_weights(10, 26)
     panel = simulate(weights, 4, 27)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -22,6 +23,7 @@ from conurb.strategy.spillover.distance import (
 )
 from conurb.strategy.spillover.weights import Weights
 from conurb.strategy.warning import StrategyWarning
+from tests.strategy.spillover.reference import SHARED, needs_shared
 
 # Four squares in a block: a b over c d; and one by itself.
 BLOCK = [box(0, 1, 1, 2), box(1, 1, 2, 2), box(0, 0, 1, 1), box(1, 0, 2, 1)]
@@ -49,6 +51,18 @@ def test_islands_are_named_in_a_warning_and_refused_by_what_needs_neighbours() -
     assert weights.islands == ("Zhoushan",)
     with pytest.raises(InputError, match="Zhoushan have no neighbour"):
         weights.row_standardised().check_no_islands()
+
+
+@needs_shared
+def test_in_the_delta_zhoushan_alone_has_no_land_border() -> None:
+    file = SHARED.parent / "boundaries" / "yrd_41_prefectures_wgs84.geojson"
+    features = json.loads(file.read_text())["features"]
+    names = [feature["properties"]["name_zh"] for feature in features]
+    with pytest.warns(StrategyWarning, match="舟山市 have no neighbour"):
+        weights = contiguity(names, [feature["geometry"] for feature in features])
+    np.testing.assert_array_equal(weights.matrix, weights.matrix.T)
+    neighbours = {names[j] for j in np.flatnonzero(weights.matrix[names.index("上海市")])}
+    assert neighbours == {"苏州市", "嘉兴市", "南通市"}
 
 
 def test_distances_are_great_circles() -> None:
