@@ -66,7 +66,7 @@ def add_birth(
     tids, datasets = [tid for tid, _ in series], [dataset for _, dataset in series]
     arrays.add(
         "object",
-        *(eid, entity.id, born, born, sid, scope, array_literal(tids), array_literal(datasets)),
+        *(eid, entity.id, born, sid, scope, array_literal(tids), array_literal(datasets)),
     )
     due, values = next_expiry(entity), orjson.dumps(flat).decode()
     arrays.add("entity", eid, entity.id, sid, scope, *times, due, document, values)

@@ -23,8 +23,8 @@ PROBLEMS_MAX: Final = 100
 """Findings told; more of them tell nothing new."""
 
 _OBJECTS: Final = f"""
-SELECT o.eid, o.id, o.head_at, o.last_at, o.typeset AS last_typeset, o.scope AS last_scope,
-  o.attrs, o.datasets, e.due, e.flat, e.id AS entity_id, {ENTITY_COLUMNS}
+SELECT o.eid, o.id, o.head_at, o.typeset AS said_typeset, o.scope AS said_scope, o.attrs,
+  o.datasets, e.due, e.flat, e.id AS entity_id, {ENTITY_COLUMNS}
 FROM object o LEFT JOIN entity e ON e.eid = o.eid WHERE o.eid > $1 ORDER BY o.eid LIMIT $2
 """
 _LIVE: Final = """
@@ -132,23 +132,20 @@ def _object_problems(
         problems.append(f"born at {row['head_at']}, but its first head is of {heads[0]['at']}")
     if not series <= set(zip(row["attrs"], row["datasets"], strict=True)):
         problems.append("history has series that the object doesn't list")
-    problems += _last_head_problems(row, heads, names)
     if row["entity_id"] is None:
         if heads[-1]["body"] is not None:
             problems.append("deleted in state, but not in history")
-        return problems
+        bodies = [one["body"] for one in heads if one["body"] is not None]
+        said = orjson.loads(bodies[-1]) if bodies else {"types": (), "scope": []}
+        return problems + _said_problems(row, tuple(said["types"]), said["scope"], names)
     return [*problems, *_entity_problems(row, live, shapes, names)]
 
 
-def _last_head_problems(row: Any, heads: list[Any], names: Names) -> list[str]:
-    said = [one for one in heads if one["body"] is not None]
-    if not said:
+def _said_problems(row: Any, types: tuple[str, ...], scope: Any, names: Names) -> list[str]:
+    """What a temporal query selects an object by must be its state's, or its last head's."""
+    if names.types(row["said_typeset"]) == types and list(row["said_scope"]) == list(scope):
         return []
-    body = orjson.loads(said[-1]["body"])
-    kept = (row["last_at"], names.types(row["last_typeset"]), list(row["last_scope"]))
-    if kept != (said[-1]["at"], tuple(body["types"]), body["scope"]):
-        return [f"the last head in history isn't {kept}"]
-    return []
+    return [f"its types and scope aren't {types} and {scope}"]
 
 
 def _entity_problems(
@@ -158,7 +155,7 @@ def _entity_problems(
     names: Names,
 ) -> list[str]:
     entity = entity_of(row, names)
-    problems = []
+    problems = _said_problems(row, entity.types, entity.scope, names)
     if row["due"] != next_expiry(entity):
         problems.append(f"due {row['due']}, but expires at {next_expiry(entity)}")
     if orjson.loads(row["flat"]) != flatten(entity.attrs, lambda iri: names.find_tid(iri) or -1):

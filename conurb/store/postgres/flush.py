@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from conurb.errors import InvariantError
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import BEGINNING
@@ -28,23 +27,16 @@ from conurb.store.postgres.values import flatten, json_text, number_of
 Statement = tuple[str, list[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class LastHead:
-    """The last head of an object that isn't a tombstone."""
-
-    at_us: int
-    sid: int
-    scope: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class Known:
-    """What the database holds of an object: its number, heads, series ever stated, and state."""
+    """What the database holds of an object.
+
+    Its number, the time of its first head, the series ever stated, and its state.
+    """
 
     eid: int
     stored: bool
     head_at: int
-    last: LastHead | None
     series: set[tuple[int, str]]
     entity: Entity | None
 
@@ -100,15 +92,12 @@ class Flush:
         return [*before, self._arrays.statement(), *self._find_last_heads(rows)]
 
     def _find_last_heads(self, rows: Rows) -> list[Statement]:
-        """Look for the last heads of objects whose later ones end with them."""
-        eids = []
-        for (entity_id, attribute, _), at_us, _ in rows.superseded_after:
-            known = self._known.get(entity_id)
-            last = known.last if known is not None and attribute == HEAD else None
-            if known is not None and last is not None and last.at_us > at_us:
-                eids.append(known.eid)
-                # Whatever head comes next is later than what is left.
-                known.last = LastHead(BEGINNING, last.sid, last.scope)
+        """Let objects that are gone say what their last heads do."""
+        eids = [
+            self._known[entity_id].eid
+            for entity_id, held in rows.state.items()
+            if held is not None and held.entity is None
+        ]
         return [(LAST_HEADS, [eids])] if eids else []
 
     def _place(self, key: Key) -> tuple[int, int, str]:
@@ -161,24 +150,15 @@ class Flush:
         known = self._known.get(entity_id)
         if known is None:
             self.eid += 1
-            known = self._known[entity_id] = Known(self.eid, False, head_at, None, set(), None)
+            known = self._known[entity_id] = Known(self.eid, False, head_at, set(), None)
         return known
 
     def _add_history(self, rows: Rows) -> set[str]:
-        """Add the history rows; give the objects that have got another series or head."""
+        """Add the history rows; give the objects that have got another series."""
         grown = set()
-        for (entity_id, attribute, _), at_us, _ in rows.superseded_at:
-            known = self._known.get(entity_id)
-            if attribute == HEAD and known is not None and known.last is not None:
-                # A head at the same time, or an earlier one, is among the rows and takes its place.
-                known.last = None if known.last.at_us == at_us else known.last
         for row in rows.history:
             known = self._know(row.id, row.at_us)
-            if row.attribute == HEAD:
-                if row.superseded_us is None and row.instance is not None:
-                    self._note_head(known, row)
-                    grown.add(row.id)
-            else:
+            if row.attribute != HEAD:
                 series = (self._names.tid(row.attribute), row.dataset or "")
                 if series not in known.series:
                     known.series.add(series)
@@ -214,30 +194,19 @@ class Flush:
             body,
         )
 
-    def _note_head(self, known: Known, row: Row) -> None:
-        """Keep the head that is the last one."""
-        if known.last is None or row.at_us >= known.last.at_us:
-            instance = row.instance or {}
-            sid = self._names.sid(tuple(instance["types"]))
-            known.last = LastHead(row.at_us, sid, tuple(instance["scope"]))
-
     def add_state(
         self, known: Known, entity_id: str, born_us: int, entity: Entity | None, *, grown: bool
     ) -> None:
-        """Add what an object is now; `grown` says that its series or heads are others."""
-        if grown or not known.stored or known.head_at != born_us:
+        """Add what an object is now; `grown` says that it has got another series."""
+        if grown or not known.stored or known.head_at != born_us or _is_other(known, entity):
             series = sorted(known.series)
-            last = known.last
-            if last is None:
-                raise InvariantError(f"{entity_id}: stored without a head")
             self._arrays.add(
                 "object",
                 known.eid,
                 entity_id,
                 born_us,
-                last.at_us,
-                last.sid,
-                array_literal(last.scope),
+                0 if entity is None else self._names.sid(entity.types),
+                "{}" if entity is None else array_literal(entity.scope),
                 array_literal([tid for tid, _ in series]),
                 array_literal([dataset for _, dataset in series]),
             )
@@ -278,10 +247,9 @@ class Flush:
     def _add_birth(self, birth: Birth) -> None:
         self.seq += 1
         self.eid += 1
-        entity, born = birth.entity, birth.born_us
+        entity = birth.entity
         series = add_birth(self._arrays, self._names, birth, eid=self.eid, seq=self.seq)
-        last = LastHead(born, self._names.sid(entity.types), entity.scope)
-        self._known[entity.id] = Known(self.eid, True, born, last, series, entity)
+        self._known[entity.id] = Known(self.eid, True, birth.born_us, series, entity)
 
     def _add_journal(self, entry: JournalRow) -> None:
         self.seq += 1
@@ -307,6 +275,14 @@ class Flush:
             if after is None
             else self._documents.get(id(after)) or json_text(after.attrs, entry.id),
         )
+
+
+def _is_other(known: Known, entity: Entity | None) -> bool:
+    """Whether an object's types or scope aren't those that are stored."""
+    before = known.entity
+    if entity is None:
+        return False
+    return before is None or before.types != entity.types or before.scope != entity.scope
 
 
 def _dump(entity: Entity) -> str:

@@ -12,8 +12,7 @@ from conurb.store.postgres.rows import ENTITY_COLUMNS, HISTORY_COLUMNS
 from conurb.store.postgres.schema import HEAD_TERM
 
 LOAD: Final = f"""
-SELECT o.eid AS eid, o.id AS id, o.head_at, o.last_at, o.typeset AS last_typeset,
-  o.scope AS last_scope, o.attrs, o.datasets, {ENTITY_COLUMNS}
+SELECT o.eid AS eid, o.id AS id, o.head_at, o.attrs, o.datasets, {ENTITY_COLUMNS}
 FROM object o LEFT JOIN entity e ON e.eid = o.eid WHERE o.id = ANY ($1::text[])
 """
 FIRSTS: Final = """

@@ -28,8 +28,8 @@ class Names:
         self._tids: dict[str, int] = {}
         self._iris: dict[int, str] = {}
         self._json_keys: dict[int, str] = {}
-        self._sids: dict[Types, int] = {}
-        self._types: dict[int, Types] = {}
+        self._sids: dict[Types, int] = {(): 0}
+        self._types: dict[int, Types] = {0: ()}
         self._fresh_terms: list[tuple[int, str]] = []
         self._fresh_typesets: list[tuple[int, list[int]]] = []
         self._pending: list[int] = []
@@ -43,7 +43,7 @@ class Names:
         for tid, iri in terms:
             self._tids[iri], self._iris[tid] = tid, iri
         sets = await connection.fetch(
-            "SELECT sid, types FROM typeset WHERE sid > $1", max(self._types, default=0)
+            "SELECT sid, types FROM typeset WHERE sid > $1", max(self._types)
         )
         for sid, tids in sets:
             types = tuple(self._iris[tid] for tid in tids)
@@ -84,7 +84,7 @@ class Names:
         """Give the number of a set of types, a new one when it has none."""
         sid = self._sids.get(types)
         if sid is None:
-            sid = len(self._types) + 1
+            sid = len(self._types)
             self._sids[types], self._types[sid] = sid, types
             self._fresh_typesets.append((sid, [self.tid(iri) for iri in types]))
         return sid

@@ -2,7 +2,8 @@
 
 - `object` is every object that there ever was, with the series (attribute, datasetId) ever stated
   of it; it stays when the object is deleted, so that history can be found. `head_at` is the time
-  of its first head; `last_at`, `typeset` and `scope` are of its last one that isn't a tombstone.
+  of its first head; `typeset` and `scope` are those of its state, or of its last head when it was
+  deleted.
 - `entity` is current state: `doc` is the attributes as written (text, so that what is read is
   byte for byte what was written, at a sixth of jsonb's cost), `flat` the values that can be
   compared at once (`values`), which indexes stand on. See docs/decisions/0006.
@@ -50,7 +51,6 @@ CREATE TABLE object (
   eid bigint PRIMARY KEY,
   id text COLLATE "C" NOT NULL UNIQUE,
   head_at bigint NOT NULL,
-  last_at bigint NOT NULL,
   typeset int NOT NULL,
   scope text[] NOT NULL,
   attrs int[] NOT NULL,

@@ -18,7 +18,7 @@ def _arrays(types: str) -> tuple[str, ...]:
     return tuple(f"{kind}[]" for kind in types.split())
 
 
-_OBJECT: Final = _arrays("bigint text bigint bigint int text text text")
+_OBJECT: Final = _arrays("bigint text bigint int text text text")
 _ENTITY: Final = _arrays("bigint text int text bigint bigint bigint bigint text text")
 _HISTORY: Final = _arrays("bigint int text bigint bigint bigint bigint boolean float8 word text")
 _JOURNAL: Final = _arrays("bigint bigint text text int text bigint bigint bigint text text text")
@@ -34,10 +34,10 @@ PARTS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     ),
     "object": (
         _OBJECT,
-        "INSERT INTO object (eid, id, head_at, last_at, typeset, scope, attrs, datasets) "
-        "SELECT e, i, h, l, t, s::text[], a::int[], d::text[] "
-        "FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}, {7}) x (e, i, h, l, t, s, a, d) "
-        "ON CONFLICT (eid) DO UPDATE SET head_at = excluded.head_at, last_at = excluded.last_at, "
+        "INSERT INTO object (eid, id, head_at, typeset, scope, attrs, datasets) "
+        "SELECT e, i, h, t, s::text[], a::int[], d::text[] "
+        "FROM unnest({0}, {1}, {2}, {3}, {4}, {5}, {6}) x (e, i, h, t, s, a, d) "
+        "ON CONFLICT (eid) DO UPDATE SET head_at = excluded.head_at, "
         "typeset = excluded.typeset, scope = excluded.scope, attrs = excluded.attrs, "
         "datasets = excluded.datasets",
     ),
@@ -120,16 +120,16 @@ UPDATE history h SET superseded = m.w FROM (
 
 
 LAST_HEADS: Final = """
-UPDATE object o SET last_at = h.at, typeset = h.num::int,
+UPDATE object o SET typeset = h.num::int,
   scope = ARRAY(SELECT jsonb_array_elements_text(h.body::jsonb -> 'scope'))
 FROM (
-  SELECT DISTINCT ON (eid) eid, at, num, body FROM history
+  SELECT DISTINCT ON (eid) eid, num, body FROM history
   WHERE attr = 0 AND superseded IS NULL AND body IS NOT NULL
     AND ($1::bigint[] IS NULL OR eid = ANY ($1))
   ORDER BY eid, at DESC, recorded DESC
-) h WHERE o.eid = h.eid
+) h WHERE o.eid = h.eid AND NOT EXISTS (SELECT FROM entity e WHERE e.eid = o.eid)
 """
-"""Find the last heads of objects ($1; null: of all) in history."""
+"""Let deleted objects ($1; null: all) say what their last heads in history do."""
 
 _BY_DRIVER: Final = frozenset({"text[]", "bytea[]"})
 """Types whose arrays the driver writes; others travel as the text of an array."""

@@ -18,7 +18,7 @@ from conurb.errors import BadRequestDataError, ConflictError
 from conurb.model.entity import Entity
 from conurb.store.contract import Position
 from conurb.store.ledger import Row
-from conurb.store.postgres.flush import Flush, Known, LastHead
+from conurb.store.postgres.flush import Flush, Known
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.statement import LAST_HEADS, Arrays, array_literal
 
@@ -204,8 +204,8 @@ class _Restorer:
                 row["modified"],
                 row["expires"],
             )
-        # Series and last head follow from history, in `finish`.
-        known = Known(self._eid, False, row["born"], LastHead(row["born"], 0, ()), set(), None)
+        # Series follow from history, in `finish`; so does what is said of a deleted object.
+        known = Known(self._eid, False, row["born"], set(), None)
         self._known[row["id"]] = known
         self._flush_of().add_state(known, row["id"], row["born"], entity, grown=True)
 

@@ -29,7 +29,7 @@ from conurb.store.postgres.connection import (
     lock_schema,
     translated,
 )
-from conurb.store.postgres.flush import Flush, Known, LastHead
+from conurb.store.postgres.flush import Flush, Known
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import (
     entity_of,
@@ -222,8 +222,7 @@ class Group:
         for row in await self._connection.fetch(loading.LOAD, wanted):
             entity = None if row["doc"] is None else entity_of(row, self._names)
             series = set(zip(row["attrs"], row["datasets"], strict=True))
-            last = LastHead(row["last_at"], row["last_typeset"], tuple(row["last_scope"]))
-            self._known[row["id"]] = Known(row["eid"], True, row["head_at"], last, series, entity)
+            self._known[row["id"]] = Known(row["eid"], True, row["head_at"], series, entity)
             self._ledger.held[row["id"]] = Held(entity, row["head_at"])
 
     def _decide_all(
