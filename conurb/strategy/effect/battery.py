@@ -160,12 +160,7 @@ def _others(
     if cohort_wise is not None:
         table.rows.append(cohort_wise.overall)
         paths.append(cohort_wise.path)
-    table.add(
-        "synthetic DID",
-        lambda: synthetic.synthetic(
-            bare, generator=generator, draws=settings.synthetic_draws, level=settings.level
-        ),
-    )
+    table.add("synthetic DID", partial(_synthetic, bare, generator, settings))
     kinds: tuple[Kind, ...] = ("nearest", "kernel")
     for kind in kinds:
         table.add(
@@ -173,6 +168,18 @@ def _others(
             partial(_matched, study, kind, settings.level),
         )
     return tuple(paths)
+
+
+def _synthetic(study: Study, generator: np.random.Generator, settings: Settings) -> Estimate:
+    """Estimate with the placebo variance where there are comparison units enough for it."""
+    enough = study.never.sum() > (~study.never).sum()
+    return synthetic.synthetic(
+        study,
+        variance="placebo" if enough else "jackknife",
+        generator=generator,
+        draws=settings.synthetic_draws,
+        level=settings.level,
+    )
 
 
 def _matched(study: Study, kind: Kind, level: float) -> Estimate:

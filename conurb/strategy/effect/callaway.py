@@ -106,6 +106,7 @@ def group_times(
         raise InputError(f"Anticipation is a number of years from 0, not {anticipation}")
     whole = _comparable(_with_gaps(study) if pairwise else study.balanced(), comparison)
     few = not len(whole.covariate_names)
+    reason = ""
     estimator = difference if few else ESTIMATORS[method]
     pairs, effects, influences, compared, lost = [], [], [], [], []
     for g, t, b in _pairs(whole, base, anticipation):
@@ -123,16 +124,15 @@ def group_times(
                 value, influence = _compare(whole, treated, others, (t, b), estimator=estimator)
             except OverlapError as error:
                 lost.append((whole.years[g], whole.years[t]))
-                warnings.warn(
-                    f"ATT({whole.years[g]}, {whole.years[t]}) isn't estimated: {error}",
-                    StrategyWarning,
-                    stacklevel=2,
-                )
+                reason = error.detail
                 continue
         pairs.append((g, t))
         effects.append(value)
         influences.append(influence)
         compared.append(here)
+    if lost:
+        named = ", ".join(f"({g}, {t})" for g, t in lost)
+        warnings.warn(f"ATT isn't estimated for {named}: {reason}", StrategyWarning, stacklevel=2)
     if not pairs:
         raise InputError("No cohort and year could be compared; see the warnings")
     name = f"Callaway-Sant'Anna, {comparison} treated" + ("" if few else f", {method}")
