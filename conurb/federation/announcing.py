@@ -19,7 +19,7 @@ from uuid import uuid4
 import orjson
 
 from conurb.errors import ConurbError
-from conurb.federation.registrations import Search, Shown, render_registration
+from conurb.federation.filing import Search, Shown, render_registration
 from conurb.model.context import CORE_CONTEXT_URL
 from conurb.model.subscription import Subscription
 from conurb.model.time import US_PER_S, shown_us

@@ -23,8 +23,9 @@ from conurb.errors import (
     NotFoundError,
 )
 from conurb.federation.announcing import Announcer, Charge, Office
-from conurb.federation.registrations import Filed as Registered
-from conurb.federation.registrations import Registrations, Search, Shown, Standing, passes
+from conurb.federation.filing import Filed as Registered
+from conurb.federation.filing import Search, Shown, Standing, passes
+from conurb.federation.registrations import Registrations
 from conurb.federation.route import Index
 from conurb.model.context import Terms, core_terms
 from conurb.model.names import check_uri

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from conurb.errors import (
@@ -22,11 +22,11 @@ from conurb.errors import (
     ConurbError,
     NotFoundError,
 )
+from conurb.federation.conflicts import check_conflicts
+from conurb.federation.filing import KIND, Filed, Search, Shown, Standing, passes
 from conurb.federation.route import Index, Match
 from conurb.model.names import check_uri
-from conurb.model.query.match import holds
 from conurb.model.query.tree import (
-    Condition,
     Query,
     Selector,
     TimeWindow,
@@ -38,11 +38,9 @@ from conurb.model.registration import PROXIED, EntityInfo, Information, Mode, Re
 from conurb.model.registration_document import (
     document_of,
     read_document,
-    show_document,
-    source_of,
 )
 from conurb.model.registration_rules import compile_registration
-from conurb.model.subscription_document import Document, merge_documents
+from conurb.model.subscription_document import merge_documents
 from conurb.model.time import US_PER_S, Clock, shown_us, system_clock
 from conurb.store.contract import Document as StoredDocument
 
@@ -52,7 +50,6 @@ if TYPE_CHECKING:
     from conurb.model.context import Terms
     from conurb.store.contract import Store
 
-KIND: Final = "csource-registration"
 STANDING_KIND: Final = "csource-registration-standing"
 REGISTRATIONS_MAX: Final = 100_000
 """How many registrations one tenant may have."""
@@ -62,66 +59,6 @@ TEND_S_MAX: Final = 3600.0
 """How long it is slept at most before looking for what has expired."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Filed:
-    """A registration as it is stored, and what it means."""
-
-    document: Document
-    registration: Registration
-    created_us: int
-    modified_us: int
-
-    @property
-    def id(self) -> str:
-        """Give the registration's id."""
-        return self.registration.id
-
-    def stored(self) -> StoredDocument:
-        """Write it as a document of a store."""
-        times = {"createdUs": self.created_us, "modifiedUs": self.modified_us}
-        return StoredDocument(KIND, self.id, {"document": self.document, **times})
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> Filed:
-        """Read it from a stored document."""
-        document = body["document"]
-        registration = compile_registration(document)
-        return cls(document, registration, body["createdUs"], body["modifiedUs"])
-
-
-@dataclass(slots=True)
-class Standing:
-    """How requests to a source went (table 5.2.9-2)."""
-
-    sent: int = 0
-    failed: int = 0
-    status: Literal["ok", "failed"] | None = None
-    last_success_us: int | None = None
-    last_failure_us: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A registration as it is shown: `information` is what of it was asked for."""
-
-    filed: Filed
-    information: tuple[Information, ...]
-    standing: Standing
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A question for registrations (clause 5.10.2).
-
-    `query` says of which entities, `filter` what their context source properties are to be, and
-    `window` of which time; without it, it is for sources of what is now.
-    """
-
-    query: Query
-    filter: Condition | None = None
-    window: TimeWindow | None = None
 
 
 Watch = Callable[[Filed | None, Filed | None], None]
@@ -275,7 +212,9 @@ class Registrations:
             if len(filed) >= REGISTRATIONS_MAX:
                 raise BadRequestDataError(f"this tenant has {REGISTRATIONS_MAX} registrations")
             self._check_endpoint(registration)
-            await self._check_conflicts(registration)
+            await check_conflicts(
+                registration, self._index, self._store, now_us=self._clock()
+            )
             now = self._clock()
             await self._keep(Filed(document, registration, now, now))
         return registration.id
@@ -299,7 +238,9 @@ class Registrations:
                 self._check_expiry(registration)
             if "endpoint" in fragment:
                 self._check_endpoint(registration)
-            await self._check_conflicts(registration)
+            await check_conflicts(
+                registration, self._index, self._store, now_us=self._clock()
+            )
             await self._keep(Filed(document, registration, before.created_us, self._clock()))
 
     async def remove(self, caller: Caller, registration_id: str) -> None:
@@ -388,9 +329,7 @@ class Registrations:
         for watch in self._watches:
             watch(before, after)
 
-    # ── what a registration must not conflict with ────────────────────────────────────────────
-
-    def _check_expiry(self, registration: Registration) -> None:
+        def _check_expiry(self, registration: Registration) -> None:
         if registration.is_expired(self._clock()):
             raise BadRequestDataError(
                 f"expiresAt: {shown_us(registration.expires_us or 0)} is in the past"
@@ -399,46 +338,6 @@ class Registrations:
     def _check_endpoint(self, registration: Registration) -> None:
         if self._outbound is not None:
             self._outbound.check(registration.endpoint)
-
-    async def _check_conflicts(self, registration: Registration) -> None:
-        """Raise ConflictError for what is registered or held here already (4.3.6.3, 5.9.2.4)."""
-        if registration.mode not in PROXIED:
-            return
-        for other in self._rivals(registration):
-            raise ConflictError(
-                f"registration {registration.id!r} in mode {registration.mode}: {other.id!r} is in "
-                f"mode {other.mode} for some of the same attributes of the same entity"
-            )
-        by_id = registration.mode == "exclusive"
-        for information in registration.information:
-            page = await self._store.query(_held(information, typed=not by_id))
-            for entity in page.entities:
-                raise ConflictError(
-                    f"registration {registration.id!r} in mode {registration.mode}: entity "
-                    f"{entity.id!r} is held here with what is registered"
-                )
-
-    def _rivals(self, registration: Registration) -> list[Registration]:
-        """Give registrations that can't be beside another one in mode exclusive or redirect.
-
-        An exclusive one has the entity of an id, whatever its type. Sources of history are beside
-        sources of what is now (clause 5.9.1).
-        """
-        window = TimeWindow() if registration.is_temporal else None
-        exclusive: frozenset[Mode] = frozenset({"exclusive"})
-        asked = [(exclusive, False), (PROXIED, True)]
-        if registration.mode == "redirect":
-            asked = [(exclusive, True)]
-        return [
-            match.registration
-            for information in registration.information
-            for modes, typed in asked
-            for match in self._index.find(
-                _held(information, typed=typed), now_us=self._clock(), modes=modes, window=window
-            )
-            if match.registration.id != registration.id
-            and match.registration.is_temporal == registration.is_temporal
-        ]
 
     # ── keeping ───────────────────────────────────────────────────────────────────────────────
 
@@ -480,53 +379,3 @@ class Registrations:
             if standing is not None:
                 body = asdict(standing)
                 await self._store.put_document(StoredDocument(STANDING_KIND, registration_id, body))
-
-
-def passes(filed: Filed, condition: Condition | None) -> bool:
-    """Whether a context source filter holds on a source (clauses 4.9, 5.10.2.4)."""
-    return condition is None or holds(condition, source_of(filed.document))
-
-
-def render_registration(
-    shown: Shown, terms: Terms, *, sys_attrs: bool = False, secrets: bool = False
-) -> Document:
-    """Write a registration as the API gives it (clause 5.2.9).
-
-    What the source is told with every request may be a password: it is given with `secrets` only.
-    """
-    filed = shown.filed
-    document = dict(filed.document)
-    if shown.information != filed.registration.information:
-        pairs = zip(document["information"], filed.registration.information, strict=True)
-        document["information"] = [one for one, meant in pairs if meant in shown.information]
-    if not secrets:
-        document.pop("contextSourceInfo", None)
-    written = show_document(document, terms)
-    standing = shown.standing
-    if standing.sent:
-        written["status"] = standing.status
-        written["timesSent"] = standing.sent
-        written["timesFailed"] = standing.failed
-    times = {"lastSuccess": standing.last_success_us, "lastFailure": standing.last_failure_us}
-    if sys_attrs:
-        times |= {"createdAt": filed.created_us, "modifiedAt": filed.modified_us}
-    written |= {member: shown_us(us) for member, us in times.items() if us is not None}
-    return written
-
-
-def _held(information: Information, *, typed: bool) -> Query:
-    """Say what a piece of information registers as a query, by type too or by id alone."""
-    return Query(
-        selectors=tuple(_selector(one, typed=typed) for one in information.entities),
-        attributes=information.attributes,
-        limit=1,
-    )
-
-
-def _selector(entity: EntityInfo, *, typed: bool) -> Selector:
-    types: TypeSelection | None = None
-    if typed and entity.types:
-        parts = tuple(map(TypeIs, entity.types))
-        types = parts[0] if len(parts) == 1 else TypeAll(parts)
-    ids = () if entity.id is None else (entity.id,)
-    return Selector(ids, entity.id_pattern, types)

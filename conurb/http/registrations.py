@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import BadRequestDataError, InvalidRequestError
+from conurb.federation.filing import Search, Shown, render_registration
 from conurb.federation.region import registrations_of
-from conurb.federation.registrations import Registrations, Search, Shown, render_registration
+from conurb.federation.registrations import Registrations
 from conurb.http.asking import (
     is_own,
     read_attrs,

@@ -13,7 +13,7 @@ from conurb.app import build_host
 from conurb.client.connection import IncompleteAnswerWarning, connect
 from conurb.config import Settings
 from conurb.federation.region import registrations_of
-from conurb.federation.registrations import Registration
+from conurb.model.registration import Registration
 
 CONURB = str(Path(sys.executable).with_name("conurb"))
 

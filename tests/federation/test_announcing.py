@@ -11,7 +11,7 @@ import pytest
 
 from conurb.federation import announcing as module
 from conurb.federation.announcing import Announcer, Charge, Office
-from conurb.federation.registrations import Filed, Search, Shown, Standing
+from conurb.federation.filing import Filed, Search, Shown, Standing
 from conurb.model.context import Terms, core_terms
 from conurb.model.query.tree import Query
 from conurb.model.registration_document import read_document

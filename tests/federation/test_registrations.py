@@ -19,7 +19,8 @@ from conurb.errors import (
     NotFoundError,
 )
 from conurb.federation import registrations as module
-from conurb.federation.registrations import Filed, Registrations, Search, render_registration
+from conurb.federation.filing import KIND, Filed, Search, render_registration
+from conurb.federation.registrations import Registrations
 from conurb.model.context import core_terms
 from conurb.model.entity import Entity
 from conurb.model.operations.entity import CreateEntity
@@ -281,7 +282,7 @@ async def test_what_has_expired_is_gone_at_once_and_dropped_soon(
     await registrations.open()
     try:
         async with asyncio.timeout(5):
-            while await store.list_documents(module.KIND):  # noqa: ASYNC110 - the store decides
+            while await store.list_documents(KIND):  # noqa: ASYNC110 - the store decides
                 await asyncio.sleep(0.01)
     finally:
         await registrations.close()
