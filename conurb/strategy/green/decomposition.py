@@ -7,7 +7,7 @@ A total V = sum_s x_1s x_2s ... x_ns (s: sectors; one, where there are none) cha
                      F_k = exp( sum_s L(v_s,T, v_s,0) / L(V_T, V_0) ln(x_ks,T / x_ks,0) )
 
 with L(a, b) = (a - b) / (ln a - ln b), L(a, a) = a. There is no residual. Sources: Ang 2004, Energy
-Policy 32:1131-1139, table 2; Ang 2005, Energy Policy 33:867-871. Kaya 1990:
+Policy 32:1131-1139; Ang 2005, Energy Policy 33:867-871. Kaya 1990:
 
     CO2 = population x GDP/population x energy/GDP x CO2/energy
 """

@@ -9,7 +9,7 @@ and eight states by the signs of dP, dG and by e against 0.8 and 1.2:
              0.8 to 1.2    expansive coupling                  0.8 to 1.2    recessive coupling
              e > 1.2       expansive negative                  e > 1.2       recessive decoupling
 
-Source: Tapio 2005, Transport Policy 12:137-151, figure 1 and section 2.
+Source: Tapio 2005, Transport Policy 12:137-151.
 """
 
 from __future__ import annotations

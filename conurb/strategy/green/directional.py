@@ -7,9 +7,9 @@ For an observation (x, y, b) and a direction (gx, gy, gb) against a technology o
 
 with u = 0 under constant returns and sum(l + u) = 1 under variable returns. Bads are weakly
 disposable: less of them costs goods (Chung, Färe and Grosskopf 1997, Journal of Environmental
-Management 51:229-240, eq. (6)). Under variable returns that takes a second set of weights u, the
+Management 51:229-240). Under variable returns that takes a second set of weights u, the
 part of each observation that is abated (Kuosmanen 2005, American Journal of Agricultural
-Economics 87:1077-1082, eq. (5)); one set with sum(l) = 1, as often seen, isn't weak
+Economics 87:1077-1082); one set with sum(l) = 1, as often seen, isn't weak
 disposability. `disposal="strong"` takes B l <= b - beta gb instead, and u = 0.
 
 D = 0 on the frontier; negative beyond it, which happens only against a frontier that the
@@ -121,7 +121,7 @@ def check_directional(production: Production, direction: Direction) -> None:
 
     Each observation needs a good that isn't zero, and each good and each input somebody who has
     it; warns when goods come without any bad, so that weak disposability can't bind (null-
-    jointness, Chung et al. 1997 eq. (3)).
+    jointness, Chung et al. 1997).
     """
     check_choice("direction", direction, ("outputs", "all"))
     where = (production.units, production.years)
@@ -175,7 +175,7 @@ def directional(
 
     `direction` "outputs" is each observation's own (0, y, b): goods up and bads down by the same
     share; "all" is (x, y, b), inputs down as well. `frontier` as in `sbm`. Source: Chung et al.
-    1997 eq. (6); Kuosmanen 2005 eq. (5) for variable returns.
+    1997; Kuosmanen 2005 for variable returns.
     """
     check_choice("returns", returns, ("constant", "variable"))
     check_choice("frontier", frontier, ("year", "all"))

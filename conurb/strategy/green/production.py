@@ -20,7 +20,7 @@ from conurb.strategy.warning import StrategyWarning
 
 COMPARED_PER_MEASURE_MIN = 3
 """Units per input and output below which most units look efficient (Cooper, Seiford and Tone
-2007, Data Envelopment Analysis, 2nd ed., p. 116: n >= max(m s, 3 (m + s)))."""
+2007, Data Envelopment Analysis, 2nd ed.: n >= max(m s, 3 (m + s)))."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ years:
     EFF = [1+D^t(t)] / [1+D^t+1(t+1)]        TECH = ML / EFF
     GML = [1+D^G(t)] / [1+D^G(t+1)]          TECH = GML / EFF
 
-Above 1 is better. ML: Chung, Färe and Grosskopf 1997, eqs. (9)-(11). GML: Oh 2010, Journal of
-Productivity Analysis 34:183-197, eqs. (5)-(7); it is circular (years chain) and always has a
+Above 1 is better. ML: Chung, Färe and Grosskopf 1997. GML: Oh 2010, Journal of
+Productivity Analysis 34:183-197; it is circular (years chain) and always has a
 solution, which ML hasn't. `measure="sbm"` takes the slack-based score rho in place of 1 / (1 + D),
 the global Malmquist index of Pastor and Lovell 2005 (Economics Letters 88:266-271) on SBM.
 """
@@ -72,7 +72,7 @@ def malmquist_luenberger(
 
     Raises InputError for fewer than two years; a StrategyWarning names the observations that the
     neighbouring year's frontier can't measure (their index is NaN, never left out of a mean in
-    silence). Source: Chung et al. 1997 eqs. (9)-(11).
+    silence). Source: Chung et al. 1997.
     """
     check_choice("returns", returns, ("constant", "variable"))
     check_choice("disposal", disposal, ("weak", "strong"))
@@ -116,7 +116,7 @@ def global_malmquist_luenberger(
 
     `disposal` and `direction` are those of the directional distance; `measure="sbm"` uses
     slack-based scores, in which bads are strongly disposable. Raises InputError for fewer than
-    two years. Source: Oh 2010 eqs. (5)-(7).
+    two years. Source: Oh 2010.
     """
     check_choice("measure", measure, ("directional", "sbm"))
     _check_years(production)

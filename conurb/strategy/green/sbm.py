@@ -6,9 +6,9 @@ Unit o with inputs x (m), goods y (g) and bads b (h) is measured against the tec
     rho = min [1 - mean_i(sx_i / x_io)] / [1 + (sum_r sy_r / y_ro + sum_k sb_k / b_ko) / (g + h)]
     s.t.  x_o = X l + sx,  y_o = Y l - sy,  b_o = B l + sb,  l, sx, sy, sb >= 0
 
-Without bads: Tone 2001, European Journal of Operational Research 130:498-509, eq. (6); with them:
-Tone 2003, GRIPS research report I-2003-0005, eq. (5). Super-efficiency of a unit with rho = 1
-leaves it out of its own frontier (Tone 2002, EJOR 143:32-41, eq. (12)); with bads it expands them:
+Without bads: Tone 2001, European Journal of Operational Research 130:498-509; with them:
+Tone 2003, GRIPS research report I-2003-0005. Super-efficiency of a unit with rho = 1
+leaves it out of its own frontier (Tone 2002, EJOR 143:32-41); with bads, which he hasn't, likewise:
 
     delta = min [1 + mean_i(sx_i / x_io)] / [1 - (sum_r sy_r / y_ro + sum_k sb_k / b_ko) / (g + h)]
     s.t.  X l <= x_o + sx,  Y l >= y_o - sy,  B l <= b_o + sb,  l without o
@@ -83,7 +83,7 @@ def sbm(
     """Measure slack-based efficiency with bad outputs, in (0, 1], 1 for efficient.
 
     `frontier` "year" draws one per year, "all" one from all years' observations. Raises InputError
-    for a figure that isn't positive. Source: Tone 2001 eq. (6), Tone 2003 eq. (5).
+    for a figure that isn't positive. Source: Tone 2001, Tone 2003.
     """
     return _measure(production, returns=returns, frontier=frontier, beyond=False)
 
@@ -95,7 +95,7 @@ def super_sbm(
 
     A unit that the others' frontier can't reach by any expansion (variable returns, or bads that
     would take the denominator to zero) is NaN with a StrategyWarning that names it.
-    Source: Tone 2002 eq. (12).
+    Source: Tone 2002.
     """
     return _measure(production, returns=returns, frontier=frontier, beyond=True)
 

@@ -8,7 +8,7 @@ space of `design`, the scores and their information (beta and sigma2 partialled 
     T0 = c tr(W W + W'W) - 2 (c tr W)^2 / M        Q: residuals on X
 
 LM = d^2 / I; the robust form of each allows for the other (Anselin, Bera, Florax and Yoon 1996,
-Regional Science and Urban Economics 26:77-104, eqs. (12)-(13)); panels: Elhorst 2010, Spatial
+Regional Science and Urban Economics 26:77-104); panels: Elhorst 2010, Spatial
 Economic Analysis 5:9-28. Once year effects are transformed out, tr(W) isn't zero, which is why it
 stands here.
 
@@ -108,7 +108,7 @@ def choose(design: Design, *, level: float = LEVEL, durbin: Sequence[str] | None
 
     SDM when both restrictions are rejected; else the one that isn't, when the robust LM tests
     point to it (the larger one, and significant); SDM when they disagree; None when neither LM
-    test finds anything and neither restriction is rejected (Elhorst 2010, section 3). A choice by
+    test finds anything and neither restriction is rejected (after Elhorst 2010). A choice by
     tests on the same data makes later p values too small: report all three.
     """
     lm = lm_tests(design)

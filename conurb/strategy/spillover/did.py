@@ -1,6 +1,6 @@
 """Difference in differences when neighbours feel the treatment too: spatial DID and rings.
 
-Spatial DID (Delgado and Florax 2015, Economics Letters 137:123-126, eq. (5)):
+Spatial DID (Delgado and Florax 2015, Economics Letters 137:123-126):
 
     y_it = a D_it + b (W D)_it + x_it g + mu_i + alpha_t + e_it
 
@@ -10,8 +10,9 @@ indirect effect on who has treated neighbours is b times the mean of W D there. 
 differ between units treated by then and not (Chagas, Azzoni and Almeida 2016, Regional Science
 and Urban Economics 59:24-36).
 
-Rings (Clarke 2017, MPRA 81475; Butts 2021, arXiv 2105.03737, section 4): in place of W D, a dummy
-per ring of distance to the nearest unit treated by then, for units that aren't treated themselves:
+Rings (Clarke 2017, Estimating Difference-in-Differences in the Presence of Spillovers; Butts 2021,
+arXiv 2105.03737): in place of W D, a dummy per ring of distance to the nearest unit treated by
+then, for units that aren't treated themselves:
 
     y_it = a D_it + sum_k b_k (1 - D_it) 1[r_{k-1} < dist_it <= r_k] + x_it g + effects + e_it
 
@@ -68,7 +69,7 @@ def spatial_did(
     """Estimate the effects of own and of neighbours' treatment.
 
     Raises InputError for gaps, islands, a treatment that isn't 0/1, switches off or leaves nobody
-    to compare with, and regressors that are collinear. Source: Delgado and Florax 2015 eq. (5).
+    to compare with, and regressors that are collinear. Source: Delgado and Florax 2015.
     """
     treated = _treated(panel, treatment)
     w = weights.aligned(panel.units)
@@ -95,7 +96,7 @@ def ring_did(
 
     `distance_km` [N x N] between units; `edges_km` ascending, the first ring is (0, edges[0]].
     Errors as in `spatial_did`; a ring in which nobody ever is, or beyond which nobody is left to
-    compare with, is an InputError. Sources: Clarke 2017; Butts 2021 section 4.
+    compare with, is an InputError. Sources: Clarke 2017; Butts 2021.
     """
     treated = _treated(panel, treatment)
     exposure, names = rings(

@@ -6,9 +6,9 @@ In SAR and SDM a change of x_k in unit j moves y in unit i by the entry ij of
 
     direct = tr(S_k) / N      total = 1' S_k 1 / N      indirect = total - direct
 
-LeSage and Pace 2009, Introduction to Spatial Econometrics, eqs. (2.46)-(2.48). The traces come
+LeSage and Pace 2009, Introduction to Spatial Econometrics, ch. 2. The traces come
 from the eigenvalues, exactly. Standard errors by the delta method (analytic gradient), or as the
-spread over draws of (beta, theta, lambda) from their normal distribution (section 2.7.1 there).
+spread over draws of (beta, theta, lambda) from their normal distribution.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ With s the spatial coefficient, M, c and the determinant as in `design`:
 beta and sigma2 are concentrated out; s is the root of the derivative of what remains, found
 between eigenvalue bounds to machine precision (grid, then Brent 1973). Standard errors are from the
 expected information (Anselin 1988, Spatial Econometrics, ch. 6; Elhorst 2014, Spatial
-Econometrics, eq. (3.36); Lee and Yu 2010, section 3), valid for independent errors of one
-variance; they aren't robust to clustering.
+Econometrics, ch. 3; Lee and Yu 2010), valid for independent errors of one variance; they aren't
+robust to clustering.
 
 Direct estimation with correction: at the true values the score of the direct likelihood has the
-mean a != 0, so that the estimate is off by I^-1 a to the first order (Lee and Yu 2010, eqs.
-(24)-(26)); it is subtracted. With unit effects alone that is the factor T / (T - 1) on sigma2.
+mean a != 0, so that the estimate is off by I^-1 a to the first order (Lee and Yu 2010); it is
+subtracted. With unit effects alone that is the factor T / (T - 1) on sigma2.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ With z the deviations from the mean, S0 the sum of all weights:
     I = n / S0 * z'Wz / z'z        E(I) = -1 / (n - 1)
 
 and its variance under normality and under randomisation (Cliff and Ord 1981, Spatial Processes,
-eqs. 1.35-1.39, 2.31). Local: I_i = z_i * sum_j w_ij z_j / (z'z / n) (Anselin 1995, Geographical
-Analysis 27:93-115, eq. (12)), tested by permutation of all others around a unit that stays.
+ch. 1 and 2). Local: I_i = z_i * sum_j w_ij z_j / (z'z / n) (Anselin 1995, Geographical
+Analysis 27:93-115), tested by permutation of all others around a unit that stays.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def lisa(
 ) -> Lisa:
     """Give local Moran's I of one figure per unit [N], with pseudo p by conditional permutation.
 
-    Errors as in `moran`. Source: Anselin 1995 eq. (12) and section 3.
+    Errors as in `moran`. Source: Anselin 1995.
     """
     z = _deviations(figures, weights)
     n, w = len(z), weights.matrix

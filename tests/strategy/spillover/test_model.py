@@ -55,7 +55,7 @@ def test_munnells_states_have_the_coefficients_of_millo_and_piras() -> None:
     lag, error = (fit(prepared, model, correct=False) for model in ("sar", "sem"))
     assert abs(error.spatial - 0.5574013) < 5e-8
     assert abs(lag.spatial - 0.2746887) < 5e-8
-    # Of the error model also coefficients and standard errors, as printed (section 6 there).
+    # Of the error model also coefficients and standard errors, as splm prints them.
     np.testing.assert_allclose(error.beta, [0.0051438, 0.2053026, 0.7822540, -0.0022317], atol=6e-8)
     np.testing.assert_allclose(
         error.errors[:5], [0.0250109, 0.0231427, 0.0278057, 0.0010709, 0.0330749], atol=6e-8
