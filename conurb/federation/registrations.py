@@ -18,7 +18,6 @@ from uuid import uuid4
 from conurb.errors import (
     AlreadyExistsError,
     BadRequestDataError,
-    ConflictError,
     ConurbError,
     NotFoundError,
 )
@@ -28,13 +27,9 @@ from conurb.federation.route import Index, Match
 from conurb.model.names import check_uri
 from conurb.model.query.tree import (
     Query,
-    Selector,
     TimeWindow,
-    TypeAll,
-    TypeIs,
-    TypeSelection,
 )
-from conurb.model.registration import PROXIED, EntityInfo, Information, Mode, Registration
+from conurb.model.registration import Mode, Registration
 from conurb.model.registration_document import (
     document_of,
     read_document,
@@ -212,9 +207,7 @@ class Registrations:
             if len(filed) >= REGISTRATIONS_MAX:
                 raise BadRequestDataError(f"this tenant has {REGISTRATIONS_MAX} registrations")
             self._check_endpoint(registration)
-            await check_conflicts(
-                registration, self._index, self._store, now_us=self._clock()
-            )
+            await check_conflicts(registration, self._index, self._store, now_us=self._clock())
             now = self._clock()
             await self._keep(Filed(document, registration, now, now))
         return registration.id
@@ -238,9 +231,7 @@ class Registrations:
                 self._check_expiry(registration)
             if "endpoint" in fragment:
                 self._check_endpoint(registration)
-            await check_conflicts(
-                registration, self._index, self._store, now_us=self._clock()
-            )
+            await check_conflicts(registration, self._index, self._store, now_us=self._clock())
             await self._keep(Filed(document, registration, before.created_us, self._clock()))
 
     async def remove(self, caller: Caller, registration_id: str) -> None:
@@ -329,7 +320,7 @@ class Registrations:
         for watch in self._watches:
             watch(before, after)
 
-        def _check_expiry(self, registration: Registration) -> None:
+    def _check_expiry(self, registration: Registration) -> None:
         if registration.is_expired(self._clock()):
             raise BadRequestDataError(
                 f"expiresAt: {shown_us(registration.expires_us or 0)} is in the past"
