@@ -290,9 +290,7 @@ def _weigh(member: Flags, estimates: Figures, influence: Figures) -> tuple[float
     total = shares.sum()
     weights = shares / total
     value = float(estimates @ weights)
-    deviation = member - shares
-    by_shares = (deviation @ estimates) / total - deviation.sum(axis=1) * value / total
-    return value, influence @ weights + by_shares
+    return value, influence @ weights + member @ ((estimates - value) / total)
 
 
 def _by(effects: GroupTimes, masks: list[Flags]) -> tuple[Figures, Figures]:

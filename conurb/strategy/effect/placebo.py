@@ -18,7 +18,7 @@ import numpy as np
 
 from conurb.errors import InputError
 from conurb.strategy.effect.estimate import Estimate, two_sided
-from conurb.strategy.effect.reassign import Reassignment
+from conurb.strategy.effect.reassign import BLOCK_CELLS, Reassignment
 from conurb.strategy.effect.study import Study, name_units
 from conurb.strategy.linear import CLUSTERS_FEW, Indices
 from conurb.strategy.panel import Figures
@@ -191,7 +191,7 @@ def simple_of(study: Study, units: Indices) -> Figures:
     starts = study.first[~study.never]
     y = study.outcome
     total = y.sum(axis=0)
-    size = max(1, 4_000_000 // (units.shape[1] * y.shape[1]))
+    size = max(1, BLOCK_CELLS // (units.shape[1] * y.shape[1]))
     values = []
     for b in range(0, len(units), size):
         drawn = y[units[b : b + size]]
@@ -208,7 +208,14 @@ def simple_of(study: Study, units: Indices) -> Figures:
 
 def _draw_units(generator: np.random.Generator, draws: int, *, n: int, k: int) -> Indices:
     """Draw k of n units without repeats, draws times: [draws x k]."""
-    return np.stack([generator.choice(n, size=k, replace=False) for _ in range(draws)])
+    size = max(1, BLOCK_CELLS // n)
+    found = []
+    for done in range(0, draws, size):
+        keys = generator.random((min(size, draws - done), n))
+        chosen = np.argpartition(keys, k - 1, axis=1)[:, :k]
+        order = np.argsort(np.take_along_axis(keys, chosen, axis=1), axis=1)
+        found.append(np.take_along_axis(chosen, order, axis=1))
+    return np.concatenate(found)
 
 
 def _placebo(method: str, study: Study, true: float, values: Figures, exact: bool) -> Placebo:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 
 from conurb.strategy.effect.study import Study
 from conurb.strategy.linear import Flags, Indices, TwoWay, check_rank
@@ -76,37 +77,53 @@ class Reassignment:
 
     def _block(self, units: Indices, starts: Indices) -> tuple[Figures, Figures]:
         inverse, mask = self.effects.inverse, self.effects.mask.astype(np.float64)
-        counts = self.effects.counts
-        years = np.arange(mask.shape[1])
-        cells = self.cells[units, starts]
-        share = cells / counts[units]
-        present = mask[units]
-        on = present * (years >= starts[..., None])
-        between = (on - present * share[..., None]).sum(axis=1)
-        year_effects = between @ inverse
-        slopes = self.covariate_sums[units, starts].sum(axis=1)
-        adjust = slopes @ self.bread
-        spread = (
-            (cells - cells * share).sum(axis=1)
-            - (between * year_effects).sum(axis=1)
-            - (slopes * adjust).sum(axis=1)
-        )
+        years, counts = mask.shape[1], self.effects.counts
+        summed = self._gathered(units, starts)
+        between, slopes = summed[:, :years], summed[:, years + 2 :]
+        year_effects, adjust = between @ inverse, slopes @ self.bread
+        spread = summed[:, years] - (between * year_effects).sum(axis=1)
+        spread = spread - (slopes * adjust).sum(axis=1)
         spread = np.where(spread > SPREAD_MIN, spread, np.nan)
-        sums = self.sums[units, starts]
-        beta = sums.sum(axis=1) / spread
+        beta = summed[:, years + 1] / spread
         rows = np.arange(len(units))[:, None]
         first = -(year_effects @ self.outcome.T)
-        np.add.at(first, (rows, units), sums)
+        first[rows, units] += self.sums[units, starts]
         first -= adjust @ np.einsum("itk,it->ik", self.covariates, self.outcome).T
         drawn = year_effects @ mask.T
         second = year_effects**2 @ mask.T - drawn**2 / counts
-        crossed = (on * year_effects[:, None]).sum(axis=2)
-        extra = cells - 2 * crossed - (cells**2 - 2 * cells * drawn[rows, units]) / counts[units]
-        np.add.at(second, (rows, units), extra)
+        cells = self.cells[units, starts]
+        crossed = _crossed(year_effects, mask, units, starts)
+        second[rows, units] += (
+            cells - 2 * crossed - (cells**2 - 2 * cells * drawn[rows, units]) / counts[units]
+        )
         if self.covariates.shape[2]:
             second += self._adjusted(units, starts, year_effects=year_effects, adjust=adjust)
-        scores = first - beta[:, None] * second
-        return beta, self._error(scores, spread)
+        return beta, self._error(first - beta[:, None] * second, spread)
+
+    def _gathered(self, units: Indices, starts: Indices) -> Figures:
+        """Sum over each table's treated units what years, spread, outcome and covariates get.
+
+        One sparse product [B x N(T+1)] [N(T+1) x C], a row of ones picking a unit and its start.
+        """
+        n, years = self.outcome.shape
+        share = self.cells / self.effects.counts[:, None]
+        mask = self.effects.mask[:, None].astype(np.float64)
+        on = np.arange(years) >= np.arange(years + 1)[:, None]
+        table = np.concatenate(
+            [
+                mask * (on - share[..., None]),
+                (self.cells * (1 - share))[..., None],
+                self.sums[..., None],
+                self.covariate_sums,
+            ],
+            axis=2,
+        )
+        place = (units * (years + 1) + starts).ravel()
+        pointers = np.arange(0, place.size + 1, units.shape[1])
+        picks = sparse.csr_array(
+            (np.ones(place.size), place, pointers), shape=(len(units), n * (years + 1))
+        )
+        return np.asarray(picks @ table.reshape(n * (years + 1), -1))
 
     def _adjusted(
         self, units: Indices, starts: Indices, *, year_effects: Figures, adjust: Figures
@@ -114,9 +131,7 @@ class Reassignment:
         """Give what covariates change in each unit's sum of squares [B x N]."""
         x = self.covariates
         crossed = -np.einsum("bt,itk->bik", year_effects, x)
-        np.add.at(
-            crossed, (np.arange(len(units))[:, None], units), self.covariate_sums[units, starts]
-        )
+        crossed[np.arange(len(units))[:, None], units] += self.covariate_sums[units, starts]
         own = np.einsum("itk,itl->ikl", x, x)
         squares = np.einsum("bk,ikl,bl->bi", adjust, own, adjust, optimize=True)
         return np.asarray(squares - 2 * np.einsum("bik,bk->bi", crossed, adjust))
@@ -134,6 +149,16 @@ class Reassignment:
         parameters = 1 + self.covariates.shape[2] + int(self.effects.mask.any(axis=0).sum())
         factor = groups / (groups - 1) * (n - 1) / (n - parameters)
         return np.asarray(np.sqrt(factor * (kept**2).sum(axis=1)) / spread)
+
+
+def _crossed(year_effects: Figures, mask: Figures, units: Indices, starts: Indices) -> Figures:
+    """Give, for each treated unit of each table [B x K], its year effects summed from its start."""
+    found = np.zeros(units.shape)
+    for start in np.unique(starts):
+        table, slot = np.nonzero(starts == start)
+        later = year_effects[:, start:] @ mask[:, start:].T
+        found[table, slot] = later[table, units[table, slot]]
+    return found
 
 
 def _from(figures: Figures) -> Figures:
