@@ -20,8 +20,8 @@ from conurb.federation.completeness import (
     completeness_of,
 )
 from conurb.federation.distribute import FederatedProvision
+from conurb.federation.distribute_temporal import DistributedTemporal
 from conurb.federation.gather import Portion, Wish, gather
-from conurb.federation.history import FederatedTemporal
 from conurb.federation.modes import Part, merge_parts
 from conurb.federation.peers import Open, Peer, ask
 from conurb.federation.reach import (
@@ -81,7 +81,7 @@ def federate(
     node.companions += [reach.registrations, reach.registration_subscriptions]
     node.provide = FederatedProvision(node, node.provide, reach)
     node.consume = FederatedConsumption(node, node.consume, reach)
-    node.temporal = FederatedTemporal(node, node.temporal, reach)
+    node.temporal = DistributedTemporal(node, node.temporal, reach)
     whole = cast("Store", _Whole(node.consume, node.temporal))
     node.entity_maps = EntityMaps(whole, node.consume, node.bounds, node.clock)
 

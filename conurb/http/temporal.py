@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
+from conurb.http.completeness import history
 from conurb.http.entities import NO_CONTENT, entity_id_of, object_body
 from conurb.http.exchange import Answer, Exchange, created, no_content
 from conurb.http.routing import API, Reply, Route
@@ -35,8 +36,8 @@ async def upsert(exchange: Exchange) -> Answer:
     fragment = parse_temporal_entity(document, terms)
     exchange.caller.require("write")
     entity_id = check_uri(fragment.id, name="id")
-    node = await exchange.node()
-    if await node.temporal.upsert(exchange.caller, entity_id, fragment):
+    temporal = await history(exchange)
+    if await temporal.upsert(exchange.caller, entity_id, fragment):
         return created(COLLECTION, entity_id)
     return no_content()
 
@@ -47,8 +48,8 @@ async def append(exchange: Exchange) -> Answer:
     document = await object_body(exchange)
     terms = await exchange.document_terms(document)
     fragment = parse_temporal_fragment(document, terms)
-    node = await exchange.node()
-    await node.temporal.append(exchange.caller, entity_id, fragment)
+    temporal = await history(exchange)
+    await temporal.append(exchange.caller, entity_id, fragment)
     return no_content()
 
 
@@ -59,8 +60,8 @@ async def update_instance(exchange: Exchange) -> Answer:
     terms = await exchange.document_terms(document)
     attribute = _attribute(exchange, terms)
     instance = _one_instance(document, exchange.args["attrId"], attribute, terms)
-    node = await exchange.node()
-    await node.temporal.update_instance(exchange.caller, entity_id, attribute, number, instance)
+    temporal = await history(exchange)
+    await temporal.update_instance(exchange.caller, entity_id, attribute, number, instance)
     return no_content()
 
 
@@ -83,8 +84,8 @@ async def delete_instance(exchange: Exchange) -> Answer:
     """Take one instance out of history (clause 5.6.15)."""
     entity_id, number = entity_id_of(exchange), _number(exchange)
     attribute = _attribute(exchange, await exchange.link_terms())
-    node = await exchange.node()
-    await node.temporal.delete_instance(exchange.caller, entity_id, attribute, number)
+    temporal = await history(exchange)
+    await temporal.delete_instance(exchange.caller, entity_id, attribute, number)
     return no_content()
 
 
@@ -98,8 +99,8 @@ async def delete_attribute(exchange: Exchange) -> Answer:
         check_uri(dataset, name="datasetId")
         if params.flag("deleteAll"):
             raise InvalidRequestError("datasetId and deleteAll=true can't go together")
-    node = await exchange.node()
-    await node.temporal.delete_attribute(
+    temporal = await history(exchange)
+    await temporal.delete_attribute(
         exchange.caller,
         entity_id,
         attribute,
@@ -112,8 +113,8 @@ async def delete_attribute(exchange: Exchange) -> Answer:
 async def delete(exchange: Exchange) -> Answer:
     """Erase an entity with its whole history (clause 5.6.16)."""
     entity_id = entity_id_of(exchange)
-    node = await exchange.node()
-    await node.temporal.delete(exchange.caller, entity_id)
+    temporal = await history(exchange)
+    await temporal.delete(exchange.caller, entity_id)
     return no_content()
 
 

@@ -280,3 +280,63 @@ async def test_a_slow_source_fails_its_part_in_its_time(nodes: tuple[Served, Ser
         )
         assert response.status_code == 504
         assert response.elapsed.total_seconds() < 3
+
+
+TEMPORAL = [
+    "upsertTemporal",
+    "appendAttrsTemporal",
+    "deleteAttrsTemporal",
+    "updateAttrInstanceTemporal",
+    "deleteAttrInstanceTemporal",
+    "deleteTemporal",
+    "retrieveTemporal",
+    "queryTemporal",
+]
+
+
+def evolution(*hours: int) -> dict[str, Any]:
+    return {
+        "id": ID,
+        "type": "Bus",
+        "speed": [
+            {"type": "Property", "value": hour, "observedAt": f"2026-01-01T0{hour}:00:00Z"}
+            for hour in hours
+        ],
+        "line": [{"type": "Property", "value": "a", "observedAt": "2026-01-01T00:00:00Z"}],
+    }
+
+
+async def test_history_is_written_where_it_belongs(nodes: tuple[Served, Served]) -> None:
+    region, suzhou = nodes
+    await redirected(region, suzhou.url, information=SPEED, operations=TEMPORAL)
+    path = f"{API}/temporal/entities"
+    here = {"local": "true"}
+    assert (await region.client.post(path, json=evolution(1, 2))).status_code == 201
+    assert attributes((await region.client.get(f"{path}/{ID}", params=here)).json()) == {"line"}
+    there = (await suzhou.client.get(f"{path}/{ID}")).json()
+    assert [one["value"] for one in there["speed"]] == [1, 2]
+    more = {"speed": evolution(3)["speed"]}
+    added = await region.client.post(f"{path}/{ID}/attrs", json=more)
+    assert added.status_code == 204, added.text
+    whole = (await region.client.get(f"{path}/{ID}")).json()
+    assert [one["value"] for one in whole["speed"]] == [1, 2, 3]
+    instance = f"{path}/{ID}/attrs/speed/{whole['speed'][0]['instanceId']}"
+    changed = {"speed": [{**evolution(1)["speed"][0], "value": 9}]}
+    assert (await region.client.patch(instance, json=changed)).status_code == 204
+    whole = (await region.client.get(f"{path}/{ID}")).json()
+    assert [one["value"] for one in whole["speed"]] == [9, 2, 3]
+    assert (await region.client.delete(instance)).status_code == 204
+    gone = await region.client.delete(f"{path}/{ID}/attrs/speed", params={"deleteAll": "true"})
+    assert gone.status_code == 204, gone.text
+    assert (await region.client.delete(f"{path}/{ID}")).status_code == 204
+    assert (await suzhou.client.get(f"{path}/{ID}")).status_code == 404
+    assert (await region.client.get(f"{path}/{ID}")).status_code == 404
+
+
+async def test_history_that_a_source_alone_holds_and_does_not_take_is_a_conflict(
+    nodes: tuple[Served, Served],
+) -> None:
+    region, suzhou = nodes
+    await redirected(region, suzhou.url)
+    response = await region.client.post(f"{API}/temporal/entities", json=evolution(1))
+    assert response.status_code == 409
