@@ -76,8 +76,7 @@ class Reassignment:
         return np.concatenate([b for b, _ in blocks]), np.concatenate([e for _, e in blocks])
 
     def _block(self, units: Indices, starts: Indices) -> tuple[Figures, Figures]:
-        inverse, mask = self.effects.inverse, self.effects.mask.astype(np.float64)
-        years, counts = mask.shape[1], self.effects.counts
+        inverse, years = self.effects.inverse, self.effects.mask.shape[1]
         summed = self._gathered(units, starts)
         between, slopes = summed[:, :years], summed[:, years + 2 :]
         year_effects, adjust = between @ inverse, slopes @ self.bread
@@ -88,15 +87,9 @@ class Reassignment:
         rows = np.arange(len(units))[:, None]
         first = -(year_effects @ self.outcome.T)
         first[rows, units] += self.sums[units, starts]
-        first -= adjust @ np.einsum("itk,it->ik", self.covariates, self.outcome).T
-        drawn = year_effects @ mask.T
-        second = year_effects**2 @ mask.T - drawn**2 / counts
-        cells = self.cells[units, starts]
-        crossed = _crossed(year_effects, mask, units, starts)
-        second[rows, units] += (
-            cells - 2 * crossed - (cells**2 - 2 * cells * drawn[rows, units]) / counts[units]
-        )
+        second = self._squares(units, starts, year_effects)
         if self.covariates.shape[2]:
+            first -= adjust @ np.einsum("itk,it->ik", self.covariates, self.outcome).T
             second += self._adjusted(units, starts, year_effects=year_effects, adjust=adjust)
         return beta, self._error(first - beta[:, None] * second, spread)
 
@@ -124,6 +117,23 @@ class Reassignment:
             (np.ones(place.size), place, pointers), shape=(len(units), n * (years + 1))
         )
         return np.asarray(picks @ table.reshape(n * (years + 1), -1))
+
+    def _squares(self, units: Indices, starts: Indices, year_effects: Figures) -> Figures:
+        """Give each unit's sum of squares of the treatment that effects leave [B x N]."""
+        mask, counts = self.effects.mask.astype(np.float64), self.effects.counts
+        rows = np.arange(len(units))[:, None]
+        cells = self.cells[units, starts]
+        if self.effects.mask.all():
+            total = year_effects.sum(axis=1, keepdims=True)
+            plain = (year_effects**2).sum(axis=1, keepdims=True) - total**2 / mask.shape[1]
+            squares = np.repeat(plain, len(mask), axis=1)
+            drawn, crossed = total, np.take_along_axis(_from(year_effects), starts, axis=1)
+        else:
+            every = year_effects @ mask.T
+            squares = year_effects**2 @ mask.T - every**2 / counts
+            drawn, crossed = every[rows, units], _crossed(year_effects, mask, units, starts)
+        squares[rows, units] += cells - 2 * crossed - cells * (cells - 2 * drawn) / counts[units]
+        return squares
 
     def _adjusted(
         self, units: Indices, starts: Indices, *, year_effects: Figures, adjust: Figures
@@ -153,12 +163,13 @@ class Reassignment:
 
 def _crossed(year_effects: Figures, mask: Figures, units: Indices, starts: Indices) -> Figures:
     """Give, for each treated unit of each table [B x K], its year effects summed from its start."""
-    found = np.zeros(units.shape)
+    found = np.zeros(units.size)
+    n, flat, begun = len(mask), units.ravel(), starts.ravel()
     for start in np.unique(starts):
-        table, slot = np.nonzero(starts == start)
+        slots = np.flatnonzero(begun == start)
         later = year_effects[:, start:] @ mask[:, start:].T
-        found[table, slot] = later[table, units[table, slot]]
-    return found
+        found[slots] = later.ravel()[slots // units.shape[1] * n + flat[slots]]
+    return found.reshape(units.shape)
 
 
 def _from(figures: Figures) -> Figures:
