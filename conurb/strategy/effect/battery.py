@@ -22,6 +22,7 @@ from conurb.strategy.effect.honest import Honest, breakdown, smoothness
 from conurb.strategy.effect.imputation import impute
 from conurb.strategy.effect.matching import Kind, match
 from conurb.strategy.effect.placebo import Placebo, Shifted
+from conurb.strategy.effect.relative import Relative, relative_magnitudes
 from conurb.strategy.effect.robustness import LeaveOneOut, leave_one_out, winsorise
 from conurb.strategy.effect.study import Study
 from conurb.strategy.effect.sunab import sun_abraham
@@ -60,6 +61,7 @@ def battery(
         if found is not None:
             table.rows.append(_bacon_row(table, found, bare))
         honest = _honest(table, events)
+        relative = _relative(table, events, generator)
         placebos = _placebos(table, study, bare, generator)
         left_out = _perturbed(table, study)
         for name in settings.alternatives:
@@ -79,6 +81,7 @@ def battery(
         paths,
         found,
         honest,
+        relative,
         space,
         mixed,
         shifted,
@@ -221,6 +224,31 @@ def _honest(table: Table, events: EventStudy | None) -> tuple[Honest, ...]:
         )
         table.rows.append(replace(row, low=bound.low, high=bound.high))
     return bounds
+
+
+def _relative(
+    table: Table, events: EventStudy | None, generator: np.random.Generator
+) -> tuple[Relative, ...]:
+    """Bound the first year's effect by the steps before treatment."""
+    if events is None:
+        return ()
+    compute = partial(
+        relative_magnitudes,
+        events.series,
+        table.settings.factors,
+        generator=generator,
+        reference=events.reference,
+        level=table.settings.level,
+    )
+    bounds = table.run("HonestDiD, relative magnitudes", compute)
+    for bound in bounds or ():
+        row = table.row(
+            f"HonestDiD, relative magnitudes, factor {bound.factor:g}",
+            estimate=bound.estimate,
+            notes=("year 0; least favourable test",),
+        )
+        table.rows.append(replace(row, low=bound.low, high=bound.high))
+    return bounds or ()
 
 
 def _placebos(

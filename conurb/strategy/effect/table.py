@@ -19,6 +19,7 @@ from conurb.strategy.effect.callaway import Average
 from conurb.strategy.effect.estimate import LEVEL, Estimate, Series
 from conurb.strategy.effect.honest import Honest
 from conurb.strategy.effect.placebo import Placebo, Shifted
+from conurb.strategy.effect.relative import Relative
 from conurb.strategy.effect.robustness import LeaveOneOut
 from conurb.strategy.effect.study import Study
 from conurb.strategy.effect.twfe import EventStudy
@@ -32,8 +33,9 @@ COLUMNS = ("method", "estimate", "standard_error", "low", "high", "p", "n_units"
 class Settings:
     """How thorough a battery is: draws of each resampling, and what is tried.
 
-    `bends` are bounds of HonestDiD in standard errors of the first year's effect; `shifts` the
-    years by which placebos in time come early; `alternatives` further outcomes of the panel.
+    `bends` are smoothness bounds of HonestDiD in standard errors of the first year's effect,
+    `factors` its relative magnitudes; `shifts` the years by which placebos in time come early;
+    `alternatives` further outcomes of the panel.
     """
 
     draws: int = placebo.DRAWS
@@ -41,6 +43,7 @@ class Settings:
     synthetic_draws: int = synthetic.DRAWS
     shifts: tuple[int, ...] = (1, 2, 3)
     bends: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0)
+    factors: tuple[float, ...] = (0.5, 1.0, 2.0)
     winsor: float = 0.01
     alternatives: tuple[str, ...] = ()
     level: float = LEVEL
@@ -65,6 +68,7 @@ class Battery:
     paths: tuple[Series, ...]
     bacon: Bacon | None
     honest: tuple[Honest, ...]
+    relative: tuple[Relative, ...]
     in_space: Placebo | None
     mixed: Placebo | None
     in_time: tuple[Shifted, ...]
