@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from conurb.access.caller import Caller
 from conurb.errors import BadRequestDataError, InvariantError, TooComplexQueryError
+from conurb.federation.cascade import Cascade
 from conurb.federation.catalogue import merge_attributes, merge_types
 from conurb.federation.completeness import (
     FederatedAnswer,
@@ -79,8 +80,10 @@ def federate(
     """
     reach = Reach(node, name=name, open_node=open_node, alias=alias, wire=wire)
     node.companions += [reach.registrations, reach.registration_subscriptions]
+    cascade = Cascade(node, reach)
+    node.companions.append(cascade)
     node.provide = FederatedProvision(node, node.provide, reach)
-    node.consume = FederatedConsumption(node, node.consume, reach)
+    node.consume = FederatedConsumption(node, node.consume, reach, cascade)
     node.temporal = DistributedTemporal(node, node.temporal, reach)
     whole = cast("Store", _Whole(node.consume, node.temporal))
     node.entity_maps = EntityMaps(whole, node.consume, node.bounds, node.clock)
@@ -90,6 +93,13 @@ def registration_subscriptions_of(node: Node) -> RegistrationSubscriptions:
     """Give the subscriptions to a node's registrations; it has been federated."""
     if isinstance(node.consume, FederatedConsumption):
         return node.consume.registration_subscriptions
+    raise InvariantError(f"node {node.id!r} isn't federated")
+
+
+def cascade_of(node: Node) -> Cascade:
+    """Give what a node's subscriptions have at other nodes; it has been federated."""
+    if isinstance(node.consume, FederatedConsumption):
+        return node.consume.cascade
     raise InvariantError(f"node {node.id!r} isn't federated")
 
 
@@ -130,10 +140,11 @@ def _reader(restriction: Restriction) -> Caller:
 class FederatedConsumption(Consumption):
     """The reads of a node and of those that it has registered, in inclusive mode."""
 
-    def __init__(self, node: Node, own: Consumption, reach: Reach) -> None:
+    def __init__(self, node: Node, own: Consumption, reach: Reach, cascade: Cascade) -> None:
         super().__init__(node.store, node.bounds)
         self._own = own
         self._reach = reach
+        self.cascade = cascade
         self.registrations = reach.registrations
         self.registration_subscriptions = reach.registration_subscriptions
 

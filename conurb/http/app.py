@@ -43,6 +43,7 @@ MODULES: Final = (
     "identity",
     "vocabulary",
     "region",
+    "remote_notify",
     "health",
     "openapi",
 )

@@ -214,6 +214,13 @@ class Courier:
         self._settle(outcome)
         return outcome.ok or not outcome.again
 
+    async def relay(self, told: list[Told], *, attempts_max: int) -> None:
+        """Tell of what another node has told of; give up after some attempts."""
+        for _ in range(attempts_max):
+            if await self._attempt(told):
+                return
+            await self._until_retry()
+
     def _gives_up(self) -> bool:
         """Whether what waits longest has waited too long."""
         _, since_us = self._waiting.first or (0, self._office.clock())

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
     from conurb.node.delivery import Delivery
     from conurb.store.contract import Store
 
+Watch = Callable[["Filed", Caller, str], None]
+"""Is told of what is to be made or changed, by whom and where that was asked for; then that it is
+done. Of what was deleted it is told without an address. What it raises beforehand refuses it.
+"""
+
 KIND: Final = "subscription"
 SUBSCRIPTIONS_MAX: Final = 10_000
 """How many subscriptions one tenant may have."""
@@ -148,6 +153,7 @@ class Subscriptions:
         self._new_id = new_id
         self._filed: dict[str, Filed] = {}
         self._writing = asyncio.Lock()
+        self._watches: list[Watch] = []
         self.dispatcher = Dispatcher(store, clock)
         self._office = Office(
             store=store,
@@ -180,6 +186,22 @@ class Subscriptions:
     async def close(self) -> None:
         """Stop delivering; what isn't delivered yet is, after the next start."""
         await self.dispatcher.close()
+
+    def watch(self, watch: Watch) -> None:
+        """Have every change told, before and after it."""
+        self._watches.append(watch)
+
+    def list_filed(self) -> list[Filed]:
+        """List all subscriptions, whoever made them."""
+        return list(self._filed.values())
+
+    def find_filed(self, subscription_id: str) -> Filed | None:
+        """Find a subscription, whoever made it; None when there is none."""
+        return self._filed.get(subscription_id)
+
+    def _tell(self, filed: Filed, caller: Caller, base_url: str = "") -> None:
+        for watch in self._watches:
+            watch(filed, caller, base_url)
 
     def _employ(self, filed: Filed, subscription: Subscription, standing: Standing) -> Courier:
         courier = Courier(_charge(filed, subscription), standing, self._office)
@@ -215,11 +237,13 @@ class Subscriptions:
                 raise BadRequestDataError(
                     f"this node has {SUBSCRIPTIONS_MAX} subscriptions, which is all it takes"
                 )
+            self._tell(filed, caller, base_url)
             standing = Standing(seq=await self._store.journal_end())
             # The cursor first: a subscription without one would start at the end after a crash.
             await self._store.put_document(StoredDocument(STANDING_KIND, filed.id, standing.body()))
             await self._store.put_document(StoredDocument(KIND, filed.id, filed.body()))
             self._employ(filed, subscription, standing).start()
+        self._tell(filed, caller, base_url)
         return filed.id
 
     async def update(
@@ -258,6 +282,7 @@ class Subscriptions:
                 context_url=url,
                 restriction=restriction,
             )
+            self._tell(changed, caller, base_url)
             # What was written before is still judged by what the subscription said then.
             end = await self._store.journal_end()
             await self.dispatcher.passed(end)
@@ -266,6 +291,7 @@ class Subscriptions:
             await courier.recharge(_charge(changed, subscription), seq=end)
             self._filed[filed.id] = changed
             self.dispatcher.put(courier)
+        self._tell(changed, caller, base_url)
 
     async def get(self, caller: Caller, subscription_id: str) -> Shown:
         """Give a subscription (clause 5.8.3); raise NotFoundError when there is none."""
@@ -285,11 +311,12 @@ class Subscriptions:
         Nothing is sent any more when this has returned.
         """
         async with self._writing:
-            self._owned(caller, subscription_id)
+            filed = self._owned(caller, subscription_id)
             courier = self._courier(subscription_id)
             await self._store.delete_document(KIND, subscription_id)
             del self._filed[subscription_id]
             await self.dispatcher.drop(courier)
+        self._tell(filed, caller)
 
     # ── ──────────────────────────────────────────────────────────────────────────────────────
 
