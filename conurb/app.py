@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from conurb.access.outbound import Outbound
 from conurb.config import Settings
 from conurb.errors import ConfigError, UnavailableError
-from conurb.federation.region import federate
+from conurb.federation.copies import keep_copies
+from conurb.federation.region import federate, reach_of
 from conurb.federation.wire import Wire
 from conurb.http.app import build_app
 from conurb.http.auth import TokenBook
@@ -74,6 +75,7 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
             alias=host.alias(node.tenant),
             wire=wire,
         )
+        keep_copies(node, reach_of(node), host)
 
     host = Host(
         open_shelf(settings.store, clock=clock),

@@ -1,4 +1,5 @@
-"""`conurb region share | invite | join | leave | expel`: who belongs to a region."""
+"""`conurb region share | invite | join | leave | expel | copy | copies`: who belongs to a region,
+and what it keeps of its members."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import orjson
 from cyclopts import App, Parameter
 
 from conurb.cli.asking import NodeOptions
-from conurb.cli.output import err, print_json
+from conurb.cli.output import err, print_json, print_table
 from conurb.errors import ConflictError, InvalidRequestError
 
 FAULTS_SHOWN: Final = 20
@@ -20,7 +21,7 @@ DAY_S: Final = 86_400
 
 def add_to(app: App) -> None:
     """Add the commands to those of `conurb region`."""
-    for command in (share, invite, join, leave, expel):
+    for command in (share, invite, join, leave, expel, copy, copies):
         app.command(command)
 
 
@@ -72,7 +73,8 @@ def join(
     *,
     code: Annotated[str, Parameter(help="The code that the region gave.")],
     share: Annotated[
-        str | None, Parameter(help="Comma-separated types. Default: all that the region shares.")
+        str | None,
+        Parameter(help="Comma-separated types. Default: the region's, else all there are."),
     ] = None,
     endpoint: Annotated[
         str | None, Parameter(help="Where the region reaches this node. Else its public_url.")
@@ -179,3 +181,49 @@ def expel(city: str, /, *, node: NodeOptions = NodeOptions()) -> None:
         path = f"/federation/members/{quote(city, safe='')}"
         told = orjson.loads(connection.request("DELETE", path).content)["told"]
     err.print(f"Expelled {city}" + ("" if told else "; it couldn't be told"))
+
+
+def copy(
+    city: str,
+    /,
+    *,
+    types: Annotated[
+        str | None, Parameter(help="Comma-separated. Default: all that the city shares.")
+    ] = None,
+    drop: Annotated[bool, Parameter(negative="", help="Drop the copies instead.")] = False,
+    node: NodeOptions = NodeOptions(),
+) -> None:
+    """Keep copies of a city's objects, to answer from when the city doesn't; or drop them.
+
+    The city has to have joined with --copies. Copies go when the city leaves or is expelled.
+
+    Example: conurb region copy wuxi --types AirQualityObserved --url https://delta.example.cn
+    """
+    path = f"/federation/replicas/{quote(city, safe='')}"
+    with node.connect() as connection:
+        if drop:
+            connection.request("DELETE", path)
+            err.print(f"The copies of {city} are dropped")
+            return
+        names = [one.strip() for one in (types or "").split(",") if one.strip()]
+        connection.request("PUT", path, body={"types": names})
+    err.print(f"Copies of {city} are kept from now on")
+
+
+def copies(
+    *,
+    json: Annotated[bool, Parameter(negative="", help="Print a JSON array.")] = False,
+    node: NodeOptions = NodeOptions(),
+) -> None:
+    """List what the region copies of its members: changes that it is behind, age in seconds.
+
+    Example: conurb region copies --url https://delta.example.cn
+    """
+    with node.connect() as connection:
+        rows = orjson.loads(connection.request("GET", "/federation/replicas").content)
+    if json:
+        print_json(rows)
+        return
+    columns = ["city", "types", "behind", "age", "asOf", "error"]
+    shown = [{**row, "types": ", ".join(row["types"])} for row in rows]
+    print_table(shown, columns, empty="no copies are kept here")

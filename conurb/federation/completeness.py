@@ -36,6 +36,7 @@ class Absence:
 class Completeness:
     """The nodes that were asked, and those of them that didn't answer.
 
+    `copied` are nodes that didn't answer themselves: copies of theirs did, this many seconds old.
     `count_is_exact` False says that the count is the sum of the nodes' counts: exact unless two
     of them hold an object of the same id.
     """
@@ -43,6 +44,7 @@ class Completeness:
     asked: tuple[str, ...] = ()
     missing: tuple[Absence, ...] = ()
     count_is_exact: bool = True
+    copied: tuple[tuple[str, float], ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -59,6 +61,10 @@ class Completeness:
         text = f"{answered} of {len(self.asked)} nodes answered"
         if self.missing:
             text += "; missing: " + ", ".join(f"{one.node} ({one.reason})" for one in self.missing)
+        if self.copied:
+            text += "; from copies: " + ", ".join(
+                f"{one} ({s:.0f} s old)" for one, s in self.copied
+            )
         return text
 
 
@@ -69,6 +75,12 @@ def completeness_of(peers: Sequence[Named], absences: Sequence[Absence]) -> Comp
     return Completeness(
         asked=(*asked, *(name for name in absent if name not in asked)),
         missing=tuple(absent.values()),
+        copied=tuple(
+            (peer.name, age_s)
+            for peer in peers
+            if peer.name not in absent
+            and (age_s := getattr(peer, "copied_age_s", None)) is not None
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
@@ -128,14 +128,14 @@ class Invitation:
 class Application:
     """What a city says when it joins: where it is, its token for the region, what it shares.
 
-    No types: whatever it has. `copies` says that the region may keep copies of them.
+    `copies` says that the region may keep copies of them.
     """
 
     code: str
     endpoint: str
     token: str
+    types: tuple[str, ...]
     tenant: str | None = None
-    types: tuple[str, ...] = ()
     copies: bool = False
 
 
@@ -211,10 +211,13 @@ class Members:
         node: Node,
         own: Self,
         *,
+        gone: Callable[[str], Awaitable[None]],
         new_code: Callable[[], str] = lambda: secrets.token_urlsafe(24),
     ) -> None:
+        """Take the node; `gone` is awaited with the name of a city that is no member any more."""
         self._node = node
         self._own = own
+        self._gone = gone
         self._new_code = new_code
         self._registrations = registrations_of(node)
 
@@ -267,6 +270,8 @@ class Members:
         types that aren't, SourceError when it doesn't answer.
         """
         invitation = await self.look_up(application.code)
+        if not application.types:
+            raise BadRequestDataError("types: a member says which types it shares")
         shared = await list_shared(self._node.store)
         strange = [one for one in application.types if shared and one not in shared]
         if strange:
@@ -360,6 +365,7 @@ class Members:
         self._own.revoke(member.token_name)
         await self._registrations.delete(member.registration_id)
         await end_subscriptions(self._node, member.token_name)
+        await self._gone(member.city)
         await self._node.store.delete_document(MEMBER, member.city)
 
     async def _tell(self, member: Member, registration: Registration) -> bool:

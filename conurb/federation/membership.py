@@ -21,6 +21,7 @@ from conurb.errors import (
     NotFoundError,
     SourceError,
 )
+from conurb.federation.changes import READ_BY_NOBODY, reader_of
 from conurb.federation.envoy import Envoy
 from conurb.federation.members import (
     MEMBERS_PATH,
@@ -31,7 +32,7 @@ from conurb.federation.members import (
 from conurb.federation.sharing import Report, check_objects, read_shared
 from conurb.model.context import core_terms
 from conurb.model.time import shown_us
-from conurb.store.contract import Document
+from conurb.store.contract import Document, Position
 
 if TYPE_CHECKING:
     from conurb.node.node import Node
@@ -45,8 +46,8 @@ class Wish:
     """What a city wants when it joins.
 
     `endpoint` is where the region reaches this node. No types: all that the region shares, or,
-    when it shares whatever there is, all that there is. `copies` lets the region keep copies.
-    `despite` joins although objects don't fit, `dry` only looks.
+    when it shares whatever there is, those that there are now. `copies` lets the region keep
+    copies. `despite` joins although objects don't fit, `dry` only looks.
     """
 
     region_url: str
@@ -168,6 +169,10 @@ class Memberships:
             raise AlreadyExistsError(f"this node belongs to {region!r} already; it may leave it")
         shared = read_shared(found.get("types", {}), core_terms())
         types = wish.types or tuple(shared)
+        if not types:
+            types = tuple(one.iri for one in await self._node.consume.list_types(caller))
+        if not types:
+            raise BadRequestDataError("types: there is nothing here yet; name what is to be shared")
         strange = [one for one in types if shared and one not in shared]
         if strange:
             known = ", ".join(shared)
@@ -213,6 +218,8 @@ class Memberships:
                 copies=wish.copies,
                 joined_us=now,
             )
+            if wish.copies:  # the journal is kept until the region has read it
+                await self._node.store.set_position(Position(reader_of(name), 0))
             await self._node.store.put_document(membership.stored())
         except BaseException:
             self._own.revoke(name)
@@ -235,6 +242,9 @@ class Memberships:
             caller.require("admin")
         self._own.revoke(membership.token_name)
         await end_subscriptions(self._node, membership.token_name)
+        if membership.copies:
+            reader = reader_of(membership.token_name)
+            await self._node.store.set_position(Position(reader, READ_BY_NOBODY))
         told = tell and await self._tell(membership)
         await self._node.store.delete_document(MEMBERSHIP, region)
         return told

@@ -6,7 +6,7 @@ alone, so that nodes that register each other don't ask in circles (clause 4.3.6
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from conurb.access.caller import Caller
@@ -33,7 +33,7 @@ class Reach:
     """The nodes that one node can ask, with its own reads as they were before it federated.
 
     `name` is what answers call the node itself, `alias` what a Via header calls it. `wire` leads to
-    nodes of other processes.
+    nodes of other processes. `backed` puts copies behind a node, where some are kept.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class Reach:
         self.alias = alias or name
         self.wire = wire
         self.open_node = open_node
+        self.backed: Callable[[Peer], Peer] = lambda peer: peer
         own = Reads(node.consume, node.temporal, node.store)
 
         async def itself() -> Reads:
@@ -94,7 +95,7 @@ class Reach:
             if not any(map(leg.supports, operations)):
                 continue
             try:
-                peers.append(peer_of(leg, self.open_node, self.wire, self.went))
+                peers.append(self.backed(peer_of(leg, self.open_node, self.wire, self.went)))
             except UnavailableError as error:
                 absences.append(Absence(leg.name, error.detail))
         return peers, absences

@@ -39,6 +39,7 @@ MODULES: Final = (
     "registrations",
     "registration_subscriptions",
     "membership",
+    "changes",
     "contexts",
     "identity",
     "vocabulary",

@@ -4,7 +4,8 @@
 behind it, that the count is the sum of theirs (an id that two of them have counts twice). Every
 node that didn't answer has an `NGSILD-Warning` of its own (clause 6.3.17, in the form of RFC 7234,
 section 5.5). With `strict=true`, or the header `Conurb-Strict: true`, an answer that lacks a node
-is a 503 that says which.
+is a 503 that says which. `Conurb-Copies: wuxi; age=12` names a node that didn't answer itself:
+copies of what it has did, that many seconds old. Such a node isn't missing.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 COMPLETENESS: Final = b"conurb-completeness"
 WARNING: Final = b"ngsild-warning"
+COPIES: Final = b"conurb-copies"
 STRICT_HEADER: Final = b"conurb-strict"
 
 
@@ -48,6 +50,8 @@ def headers_of(said: Completeness) -> list[Header]:
     answered = len(said.asked) - len(said.missing)
     counted = "" if said.count_is_exact else "; count=sum"
     headers = [(COMPLETENESS, f"{answered}/{len(said.asked)}{counted}".encode())]
+    for node, age_s in said.copied:
+        headers.append((COPIES, f"{node}; age={age_s:.0f}".encode("ascii", "replace")))
     for absence in said.missing:
         text = absence.reason.replace("\\", "").replace('"', "'")
         value = f'{absence.code} {absence.node} "{text}"'

@@ -15,6 +15,7 @@ from conurb.federation.members import (
     Self,
 )
 from conurb.federation.membership import LOOKUP_PATH, Memberships, Wish
+from conurb.federation.replication import replication_of
 from conurb.federation.sharing import list_shared, put_shared, read_shared, shared_document
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.params import Param
@@ -160,7 +161,8 @@ def _own(exchange: Exchange) -> Self:
 
 
 async def _members(exchange: Exchange) -> Members:
-    return Members(await exchange.host.node(exchange.tenant), _own(exchange))
+    node = await exchange.host.node(exchange.tenant)
+    return Members(node, _own(exchange), gone=replication_of(node).forget)
 
 
 async def _memberships(exchange: Exchange) -> Memberships:
@@ -226,7 +228,7 @@ SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "InvitationCode": obj({"code": _TEXT}, required=("code",)),
     "MemberApplication": obj(
         {"code": _TEXT, "token": _TEXT, "tenant": {"type": ["string", "null"]}, **_PLACE},
-        required=("code", "endpoint", "token"),
+        required=("code", "endpoint", "token", "types"),
     ),
     "Member": obj(
         {"city": _TEXT, "alias": _TEXT, "token": _TEXT, "joinedAt": _TIME, **_PLACE},

@@ -136,6 +136,23 @@ class Host:
         # Whoever asks may go away (a time limit, a closed connection); a node half made would stay.
         return await asyncio.shield(self._made(tenant))
 
+    async def drop(self, tenant: str) -> None:
+        """Take a tenant away for good, with everything that it holds, if it is there."""
+        await asyncio.shield(self._dropped(tenant))
+
+    async def _dropped(self, tenant: str) -> None:
+        async with self._lock:
+            node = self._nodes.pop(tenant, None)
+            place = place_of(tenant)
+            if node is None or place is None:
+                return
+            # Unknown first: a tenant whose store is half gone must not be opened again.
+            default = await self.node(None)
+            await default.store.delete_document(KIND, tenant)
+            self._tenants.discard(tenant)
+            await node.close()
+            await self._stores.drop(place)
+
     async def snapshot(self, caller: Caller, tenant: str | None, snapshot_id: str) -> Node:
         """Give the node that a snapshot of a tenant is; raise NotFoundError when there is none."""
         owner = await self.node(tenant)

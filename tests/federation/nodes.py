@@ -78,13 +78,15 @@ def place(folder: Path, name: str, *, tls: tuple[Path, Path] | None = None) -> P
 @asynccontextmanager
 async def running(here: Place) -> AsyncIterator[Process]:
     """Run a node; at the end it is killed, never asked to stop."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", COMMAND, "node", "serve", "--config", here.folder / "node.toml"),
-        stdout=DEVNULL,
-        stderr=DEVNULL,
-        cwd=here.folder,
-        env=here.environment,
-    )
+    with (here.folder / "node.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", COMMAND, "node", "serve"),
+            *("--config", here.folder / "node.toml"),
+            stdout=DEVNULL,
+            stderr=log,
+            cwd=here.folder,
+            env=here.environment,
+        )
     try:
         await _answers(here, process)
         yield process
@@ -107,7 +109,8 @@ async def _answers(here: Place, process: Process) -> None:
                     return
             except httpx.TransportError:
                 await asyncio.sleep(0.1)
-    raise RuntimeError(f"{here.name} did not start")
+    said = (here.folder / "node.log").read_text()[-2000:]
+    raise RuntimeError(f"{here.name} did not start: {said}")
 
 
 async def invited(region: Place, city: str) -> str:
@@ -131,3 +134,16 @@ async def put(here: Place, *entities: dict[str, object]) -> None:
     async with here.client() as client:
         response = await client.post("/ngsi-ld/v1/entityOperations/upsert", json=list(entities))
     assert response.status_code in (201, 204), response.text
+
+
+async def command(here: Place, *words: str) -> tuple[str, str]:
+    """Run `conurb region ...` against a node; give what it wrote to output and error."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", COMMAND, "region", *words, "--url", here.url, "--token", ADMIN),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=here.environment,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    return out.decode(), err.decode()
