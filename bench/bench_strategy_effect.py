@@ -3,7 +3,8 @@
 The loop fits every draw on its own, by the estimator that this project itself uses for one
 regression (not a slow one made up to lose against); both give the same coefficients and clustered
 errors, which is checked. Callaway-Sant'Anna is set against reading the same figures once per
-cohort and year, the least that any implementation must do.
+cohort and year, the least that any implementation must do. Where pyfixest and diff-diff (with
+pandas) are installed beside, both are also set against these; they are no dependencies.
 
     python bench/bench_strategy_effect.py [--draws 500] [--units 100000]
 """
@@ -30,6 +31,7 @@ from conurb.strategy.effect.twfe import twfe
 from conurb.strategy.panel import Panel
 
 RUNS = 5
+PEER_FITS = 20
 CITIES, YEARS = 295, 17
 """The panel of China's cities, 2003 to 2019."""
 COHORTS = (0.15, 0.08, 0.09)
@@ -94,6 +96,60 @@ def bench_placebo(draws: int) -> None:
         lambda: placebo.in_space(study, generator=np.random.default_rng(0), draws=draws)
     )
     print(f"placebo in space with its drawing: {plain * 1e3:.1f} ms, ratio {slow / plain:.0f} x")
+    peer_placebo(study, draws, plain)
+
+
+def peer_placebo(study: Study, draws: int, pass_s: float) -> None:
+    """Set a loop of pyfixest's fits against the pass, by the time of some of its fits."""
+    try:
+        import pandas as pd
+        import pyfixest
+    except ImportError:
+        print("pyfixest isn't installed: no ratio against it")
+        return
+    frame = pd.DataFrame(long_rows(study))
+    formula, errors = "outcome ~ status | unit + year", {"CRV1": "unit"}
+    pyfixest.feols(formula, frame, vcov=errors)
+    each_s = median_s(lambda: pyfixest.feols(formula, frame, vcov=errors), PEER_FITS)
+    print(
+        f"pyfixest {pyfixest.__version__}: {each_s * 1e3:.1f} ms a fit, {draws} of them "
+        f"{each_s * draws:.1f} s, ratio {each_s * draws / pass_s:.0f} x"
+    )
+
+
+def peer_callaway(study: Study, ours_s: float) -> None:
+    """Set diff-diff's Callaway-Sant'Anna with all averages against ours."""
+    try:
+        import diff_diff
+        import pandas as pd
+    except ImportError:
+        print("diff-diff isn't installed: no ratio against it")
+        return
+    frame = pd.DataFrame(long_rows(study))
+
+    def theirs() -> None:
+        diff_diff.CallawaySantAnna().fit(
+            frame, outcome="outcome", unit="unit", time="year", first_treat="first", aggregate="all"
+        )
+
+    peer_s = median_s(theirs, 3)
+    print(
+        f"diff-diff {diff_diff.__version__}: {peer_s * 1e3:.0f} ms, ratio {peer_s / ours_s:.1f} x"
+    )
+
+
+def long_rows(study: Study) -> dict[str, np.ndarray]:
+    """Give a study as long columns, never treated as 0."""
+    n, t = study.outcome.shape
+    years = np.array(study.years)
+    first = np.where(study.never, 0, years[np.minimum(study.first, t - 1)])
+    return {
+        "unit": np.repeat(np.arange(n), t),
+        "year": np.tile(years, n),
+        "outcome": study.outcome.ravel(),
+        "status": study.status.ravel().astype(int),
+        "first": np.repeat(first, t),
+    }
 
 
 def bench_callaway(units: int) -> None:
@@ -124,6 +180,7 @@ def bench_callaway(units: int) -> None:
         f"and errors {all_s * 1e3:.0f} ms; reading the figures alone {read_s * 1e3:.0f} ms, "
         f"ratio {all_s / read_s:.1f} x"
     )
+    peer_callaway(study, all_s)
 
 
 def main() -> None:

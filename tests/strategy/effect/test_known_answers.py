@@ -15,9 +15,11 @@ import pytest
 from conurb.strategy.effect import callaway
 from conurb.strategy.effect.bacon import bacon
 from conurb.strategy.effect.callaway import Average, GroupTimes, group_times
+from conurb.strategy.effect.imputation import impute
 from conurb.strategy.effect.placebo import by_small_cohort
 from conurb.strategy.effect.study import Study
 from conurb.strategy.effect.sunab import sun_abraham
+from conurb.strategy.effect.synthetic import synthetic
 from conurb.strategy.effect.treatment import Treatment
 from conurb.strategy.effect.twfe import twfe
 from conurb.strategy.panel import Panel
@@ -106,6 +108,55 @@ def test_sun_abraham_is_callaway_santanna_with_the_year_before_as_base(employmen
     theirs = dict(zip(parts.points, parts.estimates, strict=True))
     for point, value in zip(path.points, path.estimates, strict=True):
         assert value == pytest.approx(theirs[point], abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("average", "effect", "error"),
+    [(callaway.by_group, -0.0310, 0.0125), (callaway.by_calendar, -0.0417, 0.0160)],
+)
+def test_averages_by_group_and_year_have_the_answers_of_the_vignette(
+    employment: Study, average: Callable[[GroupTimes], Average], effect: float, error: float
+) -> None:
+    """Errors there are bootstrapped: held to one unit of the last printed digit."""
+    found = average(group_times(employment)).overall
+    assert found.estimate == pytest.approx(effect, abs=5e-5)
+    assert found.standard_error == pytest.approx(error, abs=1.5e-4)
+
+
+def test_other_libraries_give_the_same_to_nine_digits(employment: Study) -> None:
+    """pyfixest 0.60.0 (clustered error) and diff-diff 3.13.0 (the others), as they print."""
+    assert twfe(employment).standard_error == pytest.approx(0.013265155429, abs=1e-11)
+    imputed = impute(employment)
+    assert imputed.overall.estimate == pytest.approx(-0.047709918278, abs=1e-11)
+    assert imputed.overall.standard_error == pytest.approx(0.013222488650, abs=1e-11)
+    np.testing.assert_allclose(
+        imputed.path.standard_errors,
+        [0.013577249746, 0.018812426823, 0.035341972133, 0.033765853358],
+        atol=1e-11,
+    )
+    by_cohort = sun_abraham(employment).overall
+    assert by_cohort.estimate == pytest.approx(-0.039951275155, abs=1e-11)
+    assert by_cohort.standard_error == pytest.approx(0.011796277442, abs=1e-11)
+    parts = bacon(employment)
+    for kind, weight in (
+        ("treated vs never", 0.862774418081),
+        ("earlier vs later", 0.083301353730),
+        ("later vs earlier", 0.053924228189),
+    ):
+        assert parts.share(kind) == pytest.approx(weight, abs=1e-11)
+
+
+def test_synthetic_did_agrees_with_iterated_weights_to_what_iteration_leaves(
+    counties: tuple[Panel, Treatment],
+) -> None:
+    """diff-diff stops Frank and Wolfe's iteration early, as R's synthdid; ours is the optimum."""
+    panel, treatment = counties
+    cohort = {u: y for u, y in treatment.first.items() if y == 2006}
+    kept = [u for u in panel.units if u not in treatment.first or u in cohort]
+    study = pilots(panel.select(units=kept), "lemp", Treatment(cohort))
+    found = synthetic(study, variance="jackknife")
+    assert found.estimate == pytest.approx(-0.02356827, abs=1e-4)
+    assert found.standard_error == pytest.approx(0.01672698, abs=1e-5)
 
 
 def pilots(panel: Panel, outcome: str, treatment: Treatment) -> Study:
