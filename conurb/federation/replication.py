@@ -318,8 +318,8 @@ class Replication:
             as_of_us = puller.progress.as_of_us
             if as_of_us is None:
                 continue
-            member = await self._member(puller.replica.city)
-            if member.registration_id == registration_id:
+            stored = await self._node.store.find_document(MEMBER, puller.replica.city)
+            if stored is not None and read_member(stored).registration_id == registration_id:
                 return puller.replica, self._age_s(as_of_us)
         return None
 

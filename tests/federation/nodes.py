@@ -58,7 +58,9 @@ class Place:
         )
 
 
-def place(folder: Path, name: str, *, tls: tuple[Path, Path] | None = None) -> Place:
+def place(
+    folder: Path, name: str, *, tls: tuple[Path, Path] | None = None, store: str | None = None
+) -> Place:
     """Make room for a node that only its admin may ask; `tls` is a certificate and its key."""
     here = Place(name, folder / name, free_port(), None if tls is None else tls[0])
     here.folder.mkdir()
@@ -66,7 +68,7 @@ def place(folder: Path, name: str, *, tls: tuple[Path, Path] | None = None) -> P
     (here.folder / "node.toml").write_text(
         f'node_id = "{name}"\n'
         f"port = {here.port}\n"
-        f'store = "{here.folder / "node.db"}"\n'
+        f'store = "{store or here.folder / "node.db"}"\n'
         f'data_folder = "{here.folder}"\n'
         f'tokens = "{here.folder / "tokens.json"}"\n'
         'outbound = ["loopback"]\n'

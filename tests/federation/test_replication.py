@@ -204,6 +204,38 @@ async def test_the_commands_keep_list_and_drop_copies(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.postgres
+async def test_two_nodes_on_postgresql_join_copy_and_part(
+    tmp_path: Path, postgres_url: str
+) -> None:
+    region, city = (
+        place(tmp_path, name, store=f"{postgres_url}?schema=join_{name}")
+        for name in ("delta", "wuxi")
+    )
+    async with running(region):
+        async with running(city) as process:
+            await put(city, bus(1), bus(2))
+            assert (await joined(city, region, copies=True)).status_code == 201
+            await keep(region, "Bus")
+            await copied(region, city)
+            await kill(process)
+        assert len(await speeds(region)) == 2, "by the copies"
+        gone = await ask(region, "DELETE", "/federation/members/wuxi")
+        assert gone.json() == {"told": False}
+        assert await speeds(region) == {}
+        there = await ask(region, "GET", f"{API}/types", headers={"NGSILD-Tenant": "replica.wuxi"})
+        assert there.status_code == 404
+        async with running(city):
+            assert len(await speeds(city)) == 2
+            assert (await joined(city, region, copies=True)).status_code == 409
+            left = await ask(city, "DELETE", "/federation/memberships/delta")
+            assert left.json() == {"told": False}
+            assert (await joined(city, region, copies=True)).status_code == 201
+            await keep(region)
+            assert (await copied(region, city))["error"] is None
+
+
+@pytest.mark.slow
 async def test_changes_are_given_to_callers_who_may_federate_alone(tmp_path: Path) -> None:
     from conurb.access.tokens import Token, digest_of
 
