@@ -13,7 +13,10 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from conurb.model.registration import Registration
 
 State = Literal["closed", "open", "half-open"]
 
@@ -131,29 +134,38 @@ class Breaker:
 
 
 class Breakers:
-    """The breakers of a process, one for each source (an endpoint and a tenant there)."""
+    """The breakers of a process, one for each source as it is registered and where it is.
+
+    Two registrations of one endpoint have their own, because each says how long to wait after
+    failures.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
-        self._breakers: OrderedDict[tuple[str, str | None], Breaker] = OrderedDict()
+        self._breakers: OrderedDict[tuple[str, str, str | None], Breaker] = OrderedDict()
 
-    def of(self, name: str, endpoint: str, tenant: str | None) -> Breaker:
+    def of(self, registration: Registration) -> Breaker:
         """Give the breaker of a source."""
-        key = endpoint, tenant
+        key = _key(registration)
         found = self._breakers.get(key)
         if found is None:
             if len(self._breakers) >= SOURCES_MAX:
                 self._breakers.popitem(last=False)
-            found = self._breakers[key] = Breaker(Figures(name, endpoint), clock=self.clock)
+            figures = Figures(registration.name, registration.endpoint)
+            found = self._breakers[key] = Breaker(figures, clock=self.clock)
         else:
             self._breakers.move_to_end(key)
         return found
 
-    def find(self, endpoint: str, tenant: str | None) -> Figures | None:
+    def find(self, registration: Registration) -> Figures | None:
         """Find the figures of a source; None when it hasn't been asked."""
-        found = self._breakers.get((endpoint, tenant))
+        found = self._breakers.get(_key(registration))
         return None if found is None else found.figures
 
     def list_figures(self) -> list[Figures]:
         """List the figures of every source that has been asked."""
         return [breaker.figures for breaker in self._breakers.values()]
+
+
+def _key(registration: Registration) -> tuple[str, str, str | None]:
+    return registration.id, registration.endpoint, registration.tenant

@@ -10,7 +10,6 @@ from typing import Final, Literal
 
 from conurb.federation.breaker import Breakers, State
 from conurb.federation.reach import Reach
-from conurb.federation.wire import API
 from conurb.model.registration import THIS_PROCESS, Mode, Registration
 
 PERCENTILES: Final = (0.5, 0.95, 0.99)
@@ -55,8 +54,7 @@ async def health_of(reach: Reach) -> list[NodeHealth]:
 
 def _health(registration: Registration, breakers: Breakers | None) -> NodeHealth:
     endpoint = registration.endpoint
-    base = endpoint.rstrip("/").removesuffix(API)
-    figures = None if breakers is None else breakers.find(base, registration.tenant)
+    figures = None if breakers is None else breakers.find(registration)
     if endpoint == THIS_PROCESS or breakers is None or figures is None:
         return NodeHealth(
             registration.name,

@@ -185,7 +185,7 @@ class Wire:
             self._outbound.check(url)
         except ConurbError as error:
             raise SourceError(error.detail, code=199) from error
-        breaker = self.breakers.of(registration.name, base, registration.tenant)
+        breaker = self.breakers.of(registration)
         if not breaker.admits():
             raise SourceTimeoutError(
                 f"isn't asked for {breaker.wait_s():.1f} s more after failures: "

@@ -12,6 +12,7 @@ from conurb.federation.breaker import (
     Breakers,
     Figures,
 )
+from conurb.model.registration import Registration
 
 
 class Clock:
@@ -20,6 +21,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+def registered(number: int) -> Registration:
+    return Registration(id=f"urn:x:{number}", endpoint="http://suzhou.test")
 
 
 def made() -> tuple[Breaker, Clock]:
@@ -112,7 +117,7 @@ def test_latencies_are_kept_within_a_bound_and_give_percentiles() -> None:
 def test_sources_asked_longest_ago_are_forgotten_first() -> None:
     breakers = Breakers()
     for number in range(SOURCES_MAX + 10):
-        breakers.of(str(number), f"http://{number}.test", None)
+        breakers.of(registered(number))
     assert len(breakers.list_figures()) == SOURCES_MAX
-    assert breakers.find("http://0.test", None) is None
-    assert breakers.find(f"http://{SOURCES_MAX}.test", None) is not None
+    assert breakers.find(registered(0)) is None
+    assert breakers.find(registered(SOURCES_MAX)) is not None
