@@ -145,7 +145,7 @@ def _assembled(
         for evolution in one.evolutions:
             parts.setdefault(evolution.id, []).append(evolution)
     page.evolutions = [
-        merge_evolutions(parts[entity_id], latest_first=latest_first)
+        merge_evolutions(parts[entity_id], latest_first=latest_first, last_n=query.last_n)
         for entity_id in order
         if entity_id in parts
     ]

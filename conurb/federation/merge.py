@@ -47,11 +47,30 @@ def _recency(instance: Instance) -> tuple[bool, str]:
     return (observed is not None, observed or instance.get("modifiedAt") or "")
 
 
-def merge_evolutions(parts: Sequence[Evolution], *, latest_first: bool) -> Evolution:
+def _one_per_time(items: Sequence[HistoryInstance]) -> list[HistoryInstance]:
+    """Keep one instance of those that speak of one time; those without a time stay as they are."""
+    kept: dict[tuple[str | None, int], HistoryInstance] = {}
+    others: list[HistoryInstance] = []
+    for item in items:
+        if item.instance is None or "observedAt" not in item.instance:
+            others.append(item)
+            continue
+        key = item.dataset, item.at_us
+        known = kept.get(key)
+        if known is None or item.recorded_us > known.recorded_us:
+            kept[key] = item
+    return [*kept.values(), *others]
+
+
+def merge_evolutions(
+    parts: Sequence[Evolution], *, latest_first: bool, last_n: int | None = None
+) -> Evolution:
     """Merge the histories that several nodes have of one object, in order of the times spoken of.
 
-    Aggregates can't be merged out of aggregates: those of the first node that has any of an
-    attribute stand (an object has one home node).
+    Of what several say of one time the latest statement counts, as it does now (clause 4.5.5);
+    `last_n` bounds the instances of each attribute as a whole. Aggregates can't be merged out of
+    aggregates: those of the first node that has any of an attribute stand (an object has one home
+    node).
     """
     if len(parts) == 1:
         return parts[0]
@@ -59,8 +78,10 @@ def merge_evolutions(parts: Sequence[Evolution], *, latest_first: bool) -> Evolu
     for part in parts:
         for attribute, items in part.instances.items():
             instances.setdefault(attribute, []).extend(items)
-    for items in instances.values():
-        items.sort(key=lambda item: (item.at_us, item.number), reverse=latest_first)
+    for attribute, items in instances.items():
+        merged = _one_per_time(items)
+        merged.sort(key=lambda item: (item.at_us, item.number), reverse=latest_first)
+        instances[attribute] = merged if last_n is None else merged[:last_n]
     deleted = [part.deleted_us for part in parts]
     known = [one for one in deleted if one is not None]
     return replace(

@@ -310,3 +310,22 @@ async def test_a_filter_of_sources_leaves_out_those_that_it_does_not_hold_for(
     await region.register(suzhou.url, kind="sensor")
     assert ids(await region.buses(csf='kind=="sensor"')) == ["1"]
     assert ids(await region.buses(csf='kind=="archive"')) == []
+
+
+async def test_history_that_several_nodes_have_is_one_history(
+    nodes: tuple[Served, Served, Served],
+) -> None:
+    region, suzhou, wuxi = nodes
+    for node, hours in ((suzhou, (1, 2, 5)), (wuxi, (2, 3, 4))):
+        entity: dict[str, Any] = {"id": "urn:ngsi-ld:Bus:1", "type": "Bus"}
+        entity["speed"] = [
+            {"type": "Property", "value": hour, "observedAt": f"2026-01-01T0{hour}:00:00Z"}
+            for hour in hours
+        ]
+        await node.client.post(f"{API}/temporal/entities", json=entity)
+        await region.register(node.url, operations=["queryTemporal", "retrieveTemporal"])
+    path = f"{API}/temporal/entities/urn:ngsi-ld:Bus:1"
+    whole = (await region.client.get(path)).json()
+    assert [one["value"] for one in whole["speed"]] == [1, 2, 3, 4, 5]
+    latest = (await region.client.get(path, params={"lastN": "3"})).json()
+    assert [one["value"] for one in latest["speed"]] == [5, 4, 3]
