@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from conurb.errors import InvariantError
 from conurb.strategy.effect import callaway, placebo, synthetic
 from conurb.strategy.effect.bacon import Bacon, bacon
 from conurb.strategy.effect.bootstrap import bootstrap_average
@@ -60,8 +61,9 @@ def battery(
         found = table.run("Bacon decomposition", lambda: bacon(bare))
         if found is not None:
             table.rows.append(_bacon_row(table, found, bare))
-        honest = _honest(table, events)
-        relative = _relative(table, events, generator)
+        bounded = table.run("HonestDiD", partial(_cohort_wise_path, study))
+        honest = _honest(table, bounded) if bounded else ()
+        relative = _relative(table, bounded, generator) if bounded else ()
         placebos = _placebos(table, study, bare, generator)
         left_out = _perturbed(table, study)
         for name in settings.alternatives:
@@ -199,17 +201,27 @@ def _bacon_row(table: Table, found: Bacon, study: Study) -> Estimate:
     return table.row("Bacon decomposition", estimate=found.coefficient, notes=notes, like=study)
 
 
-def _honest(table: Table, events: EventStudy | None) -> tuple[Honest, ...]:
+def _cohort_wise_path(study: Study) -> Series:
+    """Give the path that HonestDiD bounds: Callaway-Sant'Anna's, all against the year before.
+
+    The regression's own path mixes cohorts, so that its leads aren't the trends before treatment.
+    """
+    comparison: callaway.Comparison = "never" if study.never.any() else "not yet"
+    effects = group_times(study, comparison=comparison, base="universal")
+    parts = callaway.dynamic(effects).parts
+    if parts is None:
+        raise InvariantError("A dynamic average has no parts")
+    return parts
+
+
+def _honest(table: Table, series: Series) -> tuple[Honest, ...]:
     """Bound the first year's effect; bends come in standard errors of that effect."""
-    if events is None:
-        return ()
-    series, reference, level = events.series, events.reference, table.settings.level
+    level = table.settings.level
 
     def compute() -> tuple[tuple[Honest, ...], float]:
         unit = float(series.standard_errors[series.points.index(0)])
         bends = [bend * unit for bend in table.settings.bends]
-        limit = breakdown(series, reference=reference, level=level)
-        return smoothness(series, bends, reference=reference, level=level), limit
+        return smoothness(series, bends, level=level), breakdown(series, level=level)
 
     found = table.run("HonestDiD, smoothness", compute)
     if found is None:
@@ -220,24 +232,22 @@ def _honest(table: Table, events: EventStudy | None) -> tuple[Honest, ...]:
             f"HonestDiD, smoothness, M = {bound.bend:.4g}",
             estimate=bound.centre,
             error=bound.standard_error,
-            notes=(f"year 0; worst bias {bound.bias_max:.4g}; breakdown M {limit:.4g}",),
+            notes=(
+                "year 0 of Callaway-Sant'Anna",
+                f"worst bias {bound.bias_max:.4g}; breakdown M {limit:.4g}",
+            ),
         )
         table.rows.append(replace(row, low=bound.low, high=bound.high))
     return bounds
 
 
-def _relative(
-    table: Table, events: EventStudy | None, generator: np.random.Generator
-) -> tuple[Relative, ...]:
+def _relative(table: Table, series: Series, generator: np.random.Generator) -> tuple[Relative, ...]:
     """Bound the first year's effect by the steps before treatment."""
-    if events is None:
-        return ()
     compute = partial(
         relative_magnitudes,
-        events.series,
+        series,
         table.settings.factors,
         generator=generator,
-        reference=events.reference,
         level=table.settings.level,
     )
     bounds = table.run("HonestDiD, relative magnitudes", compute)
@@ -245,7 +255,7 @@ def _relative(
         row = table.row(
             f"HonestDiD, relative magnitudes, factor {bound.factor:g}",
             estimate=bound.estimate,
-            notes=("year 0; least favourable test",),
+            notes=("year 0 of Callaway-Sant'Anna; least favourable test",),
         )
         table.rows.append(replace(row, low=bound.low, high=bound.high))
     return bounds or ()

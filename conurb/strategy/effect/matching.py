@@ -125,9 +125,9 @@ def _cohort(
 def _error(pieces: list[_Piece], effects: Figures, value: float, n: int) -> float:
     """Give the standard error: spread of effects, and of comparison units by how often they serve.
 
-    Var = sum_i (tau_i - tau)^2 / n^2 + sum_j K_j (K_j - K'_j) s^2 / n^2 would double count the
-    noise of matches within tau_i, so only the part of units that serve more than one treated unit
-    is added: K_j^2 - sum_i w_ij^2, s^2 being the variance of the changes of matched units.
+    Var = sum_i (tau_i - tau)^2 / n^2 + sum_j (K_j^2 - sum_i w_ij^2) s^2 / n^2. The first part holds
+    the noise of a match that serves once; the second adds what is shared by matches that serve
+    several treated units, K_j being their total weight and s^2 the variance of their changes.
     """
     served = np.sum([w.sum(axis=0) for w, _, _, _ in pieces], axis=0)
     own = np.sum([(w**2).sum(axis=0) for w, _, _, _ in pieces], axis=0)

@@ -17,7 +17,7 @@ from typing import Self
 import numpy as np
 
 from conurb.errors import InputError
-from conurb.strategy.panel import MISSING, Panel
+from conurb.strategy.panel import MISSING, Figures, Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,11 @@ class Treatment:
         """Read a CSV file with a header; arguments and errors as in `from_rows`."""
         with Path(path).open(encoding=encoding, newline="") as file:
             return cls.from_rows(csv.DictReader(file), unit=unit, first=first, name=name)
+
+    def status(self, panel: Panel) -> Figures:
+        """Give 1 where a unit of a panel is treated and 0 elsewhere [N x T]."""
+        first = np.array([self.first.get(unit, math.inf) for unit in panel.units])
+        return np.asarray(np.array(panel.years) >= first[:, None], dtype=np.float64)
 
     def cohorts(self) -> Mapping[int, tuple[str, ...]]:
         """Give the units by first treated year, ascending."""

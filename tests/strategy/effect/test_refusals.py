@@ -40,6 +40,7 @@ def test_a_status_and_a_column_of_first_years_give_the_same_table() -> None:
     columns = {"first": np.repeat(first[:, None], 10, axis=1)}
     by_column = Treatment.from_column(panel.with_columns(columns), "first")
     assert Treatment.from_status(panel, "status").first == treatment.first == by_column.first
+    np.testing.assert_array_equal(treatment.status(panel), panel.get("status"))
 
 
 def test_a_status_that_is_neither_on_nor_off_names_the_cell() -> None:
