@@ -7,6 +7,7 @@ region only the hash is kept, in the token file. The city's side is `conurb.fede
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import re
 import secrets
@@ -423,7 +424,9 @@ async def end_subscriptions(node: Node, owner: str) -> None:
         while True:
             page, _ = await one.query(caller, limit=100)
             for shown in page:
-                await one.delete(caller, str(_id_of(shown.document)))
+                # The owner may be deleting it at this very moment.
+                with contextlib.suppress(NotFoundError):
+                    await one.delete(caller, _id_of(shown.document))
             if not page:
                 break
 

@@ -218,6 +218,32 @@ async def test_regions_nest_and_a_city_may_belong_to_two(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("by", ["city", "region"])
+async def test_copies_of_the_regions_subscriptions_end_with_the_membership(
+    tmp_path: Path, by: str
+) -> None:
+    region, city = place(tmp_path, "delta"), place(tmp_path, "wuxi")
+    watch = {
+        "type": "Subscription",
+        "entities": [{"type": "Bus"}],
+        "notification": {"endpoint": {"uri": "http://127.0.0.1:9/"}},
+    }
+    async with running(region), running(city):
+        await put(city, bus(1))
+        assert (await ask(region, "POST", f"{API}/subscriptions", json=watch)).status_code == 201
+        assert (await joined(city, region)).status_code == 201
+        async with asyncio.timeout(30):
+            while not (await ask(city, "GET", f"{API}/subscriptions")).json():  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        here, path = {"city": (city, "memberships/delta"), "region": (region, "members/wuxi")}[by]
+        assert (await ask(here, "DELETE", f"/federation/{path}")).json() == {"told": True}
+        assert (await ask(city, "GET", f"{API}/subscriptions")).json() == []
+        await asyncio.sleep(2)
+        assert (await ask(city, "GET", f"{API}/subscriptions")).json() == []
+        assert len((await ask(region, "GET", f"{API}/subscriptions")).json()) == 1
+
+
+@pytest.mark.slow
 async def test_the_commands_invite_join_leave_and_expel(tmp_path: Path) -> None:
     region, city = place(tmp_path, "delta"), place(tmp_path, "wuxi")
     async with running(region), running(city):
