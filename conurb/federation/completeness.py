@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from conurb.errors import NotFoundError, UnavailableError
 from conurb.node.consume import Answer
@@ -38,13 +38,15 @@ class Completeness:
 
     `copied` are nodes that didn't answer themselves: copies of theirs did, this many seconds old.
     `count_is_exact` False says that the count is the sum of the nodes' counts: exact unless two
-    of them hold an object of the same id.
+    of them hold an object of the same id. `notes` are what else went otherwise than registered,
+    though nothing is missing for it.
     """
 
     asked: tuple[str, ...] = ()
     missing: tuple[Absence, ...] = ()
     count_is_exact: bool = True
     copied: tuple[tuple[str, float], ...] = ()
+    notes: tuple[Absence, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -89,6 +91,33 @@ class FederatedAnswer(Answer):
     """An answer of several nodes, and who gave it."""
 
     completeness: Completeness = field(default_factory=Completeness)
+
+
+LOOP: Final = "registration loop: the request had been here before"
+"""Said by a node that answers alone because the request came by before (clause 6.3.17)."""
+
+
+class Behind:
+    """What nodes say of the nodes behind them: who is missing there, and loops."""
+
+    def __init__(self) -> None:
+        self._said: dict[tuple[str, str], Absence] = {}
+
+    def hear(self, answer: Answer) -> None:
+        """Take note of what an answer says of its own completeness."""
+        if isinstance(answer, FederatedAnswer):
+            said = answer.completeness
+            self._said |= {(one.node, one.reason): one for one in (*said.missing, *said.notes)}
+
+    @property
+    def absences(self) -> list[Absence]:
+        """Give who is missing behind the nodes."""
+        return [one for one in self._said.values() if one.reason != LOOP]
+
+    @property
+    def notes(self) -> tuple[Absence, ...]:
+        """Give the loops that were found."""
+        return tuple(one for one in self._said.values() if one.reason == LOOP)
 
 
 class NotFoundHereError(NotFoundError):

@@ -16,6 +16,10 @@ from conurb.errors import BadRequestDataError, InvariantError, TooComplexQueryEr
 from conurb.federation.cascade import Cascade
 from conurb.federation.catalogue import merge_attributes, merge_types
 from conurb.federation.completeness import (
+    LOOP,
+    Absence,
+    Behind,
+    Completeness,
     FederatedAnswer,
     NotFoundHereError,
     completeness_of,
@@ -217,9 +221,10 @@ class FederatedConsumption(Consumption):
         """
         restriction = caller.require("read")
         if await self._reach.is_alone(caller):
-            return await self._own.query(
+            answer = await self._own.query(
                 caller, query, join=join, at_us=at_us, known_at_us=known_at_us
             )
+            return await self._looped(caller, query, answer)
         if query.limit > self._bounds.page_max:
             raise TooComplexQueryError(
                 f"limit: {query.limit} is more than the {self._bounds.page_max} that this node "
@@ -230,10 +235,12 @@ class FederatedConsumption(Consumption):
             answer = await self._put_together(caller, query, at_us=at_us, known_at_us=known_at_us)
             return await self.joined(answer, join, restriction)
         peers, absences = await self._reach.peers(caller, query)
+        behind = Behind()
 
         async def fetch(peer: Peer, wish: Wish) -> Portion[Part]:
             asked = replace(query, limit=wish.limit, offset=wish.offset, count=wish.count)
             found = await peer.query(caller, asked, at_us=at_us, known_at_us=known_at_us)
+            behind.hear(found)
             parts = [Part(peer.leg, entity) for entity in found.entities]
             return Portion(parts, found.more, found.total)
 
@@ -244,15 +251,29 @@ class FederatedConsumption(Consumption):
             key=lambda part: order_key(part.entity, query.order),
             chunk_max=self._bounds.page_max,
         )
-        completeness = completeness_of(peers, [*absences, *page.absences])
+        completeness = completeness_of(peers, [*absences, *page.absences, *behind.absences])
         owned = proxied(peers)
         answer = FederatedAnswer(
             [merge_parts(parts, owned) for parts in page.groups],
             total=page.total,
             more=page.more,
-            completeness=replace(completeness, count_is_exact=page.exact),
+            completeness=replace(completeness, count_is_exact=page.exact, notes=behind.notes),
         )
         return await self.joined(answer, join, restriction)
+
+    async def _looped(self, caller: Caller, query: Query, answer: Answer) -> Answer:
+        """Say of an answer that it is this node's alone because the request came by before."""
+        reach = self._reach
+        if reach.alias not in caller.via or not await reach.registrations.find(query):
+            return answer
+        note = Absence(reach.alias, LOOP)
+        return FederatedAnswer(
+            answer.entities,
+            linked=answer.linked,
+            total=answer.total,
+            more=answer.more,
+            completeness=Completeness((reach.name,), notes=(note,)),
+        )
 
     async def _put_together(
         self, caller: Caller, query: Query, *, at_us: int | None, known_at_us: int | None
@@ -264,10 +285,12 @@ class FederatedConsumption(Consumption):
         """
         bare = Query(selectors=query.selectors, datasets=query.datasets, sources=query.sources)
         peers, absences = await self._reach.peers(caller, bare)
+        behind = Behind()
 
         async def fetch(peer: Peer, wish: Wish) -> Portion[Part]:
             asked = replace(bare, limit=wish.limit, offset=wish.offset)
             found = await peer.query(caller, asked, at_us=at_us, known_at_us=known_at_us)
+            behind.hear(found)
             parts = [Part(peer.leg, entity) for entity in found.entities]
             return Portion(parts, found.more, found.total)
 
@@ -292,7 +315,10 @@ class FederatedConsumption(Consumption):
             found[query.offset : query.offset + query.limit],
             total=len(found) if query.count else None,
             more=query.offset + query.limit < len(found),
-            completeness=completeness_of(peers, [*absences, *page.absences]),
+            completeness=replace(
+                completeness_of(peers, [*absences, *page.absences, *behind.absences]),
+                notes=behind.notes,
+            ),
         )
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:

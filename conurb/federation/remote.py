@@ -9,6 +9,7 @@ the answer (clause 6.3.17).
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -31,6 +32,7 @@ from conurb.federation.asking import (
     selected,
     temporal_params,
 )
+from conurb.federation.completeness import Absence, Completeness, FederatedAnswer
 from conurb.federation.legs import Leg
 from conurb.federation.reading import read_entity, read_evolution, truncated_at
 from conurb.federation.wire import TIMEOUT_S, Reply, Wire, Wording
@@ -63,6 +65,10 @@ URL_IDS_MAX: Final = 100
 """Ids in one URL; more go by POST."""
 SAFE_IN_PATH: Final = ":@!$&'()*+,;=~-._"
 
+WARNINGS_MAX: Final = 100
+"""Warnings of one answer that are passed on."""
+_WARNING: Final = re.compile(r'(\d{3}) (\S{1,200}) "([^"]{0,500})"')
+
 Went = Callable[[str, bool], None]
 """Is told of every request to a source: the id of its registration, and whether it was answered."""
 
@@ -74,6 +80,7 @@ class _Given:
     entities: list[Entity]
     more: bool
     total: int | None
+    said: tuple[Absence, ...] = ()
 
 
 class RemotePeer:
@@ -128,7 +135,12 @@ class RemotePeer:
                 kept = self._kept(given.entities, restriction)
                 if not given.more or _is_ordered(kept, query):
                     kept.sort(key=lambda one: order_key(one, query.order))
-                    return Answer(kept, total=given.total, more=given.more)
+                    return FederatedAnswer(
+                        kept,
+                        total=given.total,
+                        more=given.more,
+                        completeness=Completeness(missing=given.said),
+                    )
                 self._drained = await self._drain(caller, asked, wording, query)
         part = self._drained[query.offset : query.offset + query.limit]
         more = query.offset + query.limit < len(self._drained)
@@ -176,7 +188,8 @@ class RemotePeer:
         entities = [await self._read(one, wording) for one in document]
         whole = len(entities) > asked.limit or len(entities) < asked.limit
         more = 'rel="next"' in reply.headers.get("link", "") or not whole
-        return _Given(entities, more, _count(reply) if asked.count else None)
+        total = _count(reply) if asked.count else None
+        return _Given(entities, more, total, warnings_of(reply))
 
     async def _post(self, caller: Caller, asked: Query, wording: Wording) -> Reply:
         terms = wording.terms
@@ -394,6 +407,12 @@ def _check(reply: Reply) -> None:
     """Raise SourceError for an answer of 400 and more that isn't a 404 (clause 6.3.17)."""
     if reply.status >= 400 and reply.status != 404:
         raise SourceError(f"answered {reply.status}")
+
+
+def warnings_of(reply: Reply) -> tuple[Absence, ...]:
+    """Read what a source says of the sources behind it (clause 6.3.17)."""
+    said = _WARNING.findall(reply.headers.get("ngsild-warning", ""))
+    return tuple(Absence(node, reason, int(code)) for code, node, reason in said[:WARNINGS_MAX])
 
 
 def _count(reply: Reply) -> int:

@@ -52,7 +52,7 @@ def headers_of(said: Completeness) -> list[Header]:
     headers = [(COMPLETENESS, f"{answered}/{len(said.asked)}{counted}".encode())]
     for node, age_s in said.copied:
         headers.append((COPIES, f"{node}; age={age_s:.0f}".encode("ascii", "replace")))
-    for absence in said.missing:
+    for absence in (*said.missing, *said.notes):
         text = absence.reason.replace("\\", "").replace('"', "'")
         value = f'{absence.code} {absence.node} "{text}"'
         headers.append((WARNING, value.encode("ascii", "replace").replace(b"\n", b" ")))

@@ -179,6 +179,8 @@ async def test_nodes_that_register_each_other_do_not_ask_in_circles(
     await three.register(one.url)
     response = await one.buses()
     assert ids(response) == ["1", "2", "3"]
+    assert response.headers["Conurb-Completeness"] == "2/2"
+    assert response.headers["NGSILD-Warning"].startswith('199 region "registration loop')
 
 
 async def test_a_node_that_is_down_is_named_and_is_back_without_anybody_doing_anything(
@@ -329,3 +331,17 @@ async def test_history_that_several_nodes_have_is_one_history(
     assert [one["value"] for one in whole["speed"]] == [1, 2, 3, 4, 5]
     latest = (await region.client.get(path, params={"lastN": "3"})).json()
     assert [one["value"] for one in latest["speed"]] == [5, 4, 3]
+
+
+async def test_who_is_missing_behind_a_node_is_missing(
+    nodes: tuple[Served, Served, Served],
+) -> None:
+    region, delta, _ = nodes
+    await delta.put(bus("1", speed=1))
+    await delta.register("http://127.0.0.1:9", contextSourceAlias="nantong")
+    await region.register(delta.url, contextSourceAlias="delta")
+    response = await region.buses()
+    assert ids(response) == ["1"]
+    assert response.headers["Conurb-Completeness"] == "2/3"
+    assert response.headers["NGSILD-Warning"].startswith("199 nantong ")
+    assert (await region.buses(strict="true")).status_code == 503
