@@ -338,25 +338,31 @@ class Cascade:
         """Whether a copy of this node's subscriptions has this id."""
         return copy_id in self._copies
 
-    def told(self, copy_id: str, entities: list[Entity]) -> bool:
+    def told(self, copy_id: str, changes: list[Told]) -> bool:
         """Pass on what a source tells of; whether there is room for it."""
         if len(self._tellings) >= TELLINGS_MAX:
             return False
-        task = asyncio.create_task(self._pass_on(self._copies[copy_id], entities))
+        task = asyncio.create_task(self._pass_on(self._copies[copy_id], changes))
         self._tellings.add(task)
         task.add_done_callback(self._tellings.discard)
         return True
 
-    async def _pass_on(self, copy: Copy, entities: list[Entity]) -> None:
+    async def _pass_on(self, copy: Copy, changes: list[Told]) -> None:
         filed = self._node.subscriptions.find_filed(copy.subscription_id)
         courier = self._node.subscriptions.dispatcher.find(copy.subscription_id)
         if filed is None or courier is None or copy.gone:
             return
         subscription = filed.compile()
-        if filed.document.get("splitEntities") is True:
-            entities = [await self._whole(one) for one in entities]
         asked = replace(subscription.query, attributes=(), limit=1, offset=0)
-        told = [Told(one) for one in entities if matches(one, asked)]
+        # What is gone has no values any more that conditions could be asked of.
+        meant = replace(asked, condition=None, geo=None, scope=None)
+        split = filed.document.get("splitEntities") is True
+        told: list[Told] = []
+        for one in changes:
+            is_gone = one.deleted_us is not None
+            entity = await self._whole(one.entity) if split and not is_gone else one.entity
+            if matches(entity, meant if is_gone else asked):
+                told.append(replace(one, entity=entity))
         if told:
             await courier.relay(told, attempts_max=RELAYS_MAX)
 

@@ -15,9 +15,10 @@ from conurb.model.changes import HistoryInstance
 from conurb.model.entity import ENTITY_MEMBERS, Entity, Instance
 from conurb.model.evolution import Aggregates, Evolution, parse_instance_id
 from conurb.model.nulls import is_null
-from conurb.model.parse import parse_entity, parse_temporal_entity
+from conurb.model.parse import parse_entity, parse_fragment, parse_temporal_entity
 from conurb.model.query.tree import AggregationMethod
 from conurb.model.time import BEGINNING, parse_fixed, parse_us
+from conurb.node.notification import Told
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
@@ -49,6 +50,27 @@ def read_entity(document: Any, terms: Terms) -> Entity:
                 if instance.get("datasetId") == dataset:
                     _keep_times(written, instance)
     return entity
+
+
+def read_told(document: Any, terms: Terms) -> Told:
+    """Read an entity as a notification tells it: what was deleted is marked by the NGSI-LD Null.
+
+    Raises InputError when it isn't one.
+    """
+    fragment = parse_fragment(document, terms, nulls=True)
+    if fragment.id is None or not fragment.types:
+        raise BadRequestDataError("an entity has an id and a type")
+    deleted = document.get("deletedAt")
+    entity = Entity(
+        fragment.id,
+        fragment.types,
+        fragment.attrs,
+        scope=fragment.scope or (),
+        created_at=_us(document, "createdAt"),
+        modified_at=_us(document, "modifiedAt"),
+    )
+    at_us = parse_us(deleted, name="deletedAt") if isinstance(deleted, str) else None
+    return Told(entity, deleted_us=at_us)
 
 
 def _keep_times(written: Mapping[str, Any], instance: Instance) -> None:

@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from conurb.errors import BadRequestDataError, ConurbError, NotFoundError, UnavailableError
 from conurb.federation.cascade import NOTIFY, Cascade
-from conurb.federation.reading import read_entity
+from conurb.federation.reading import read_told
 from conurb.federation.region import cascade_of
 from conurb.http.exchange import Answer, Exchange
 from conurb.http.routing import Reply, Route
 from conurb.http.schemas import items, obj
-from conurb.model.entity import Entity
+from conurb.node.notification import Told
 
 ENTITIES_MAX: Final = 10_000
 """Entities of one notification."""
@@ -30,15 +30,15 @@ async def notify(exchange: Exchange) -> Answer:
         raise BadRequestDataError("a notification has a subscriptionId, and data, a list")
     cascade = await _cascade(exchange, copy_id)
     terms = await exchange.link_terms()
-    entities: list[Entity] = []
+    changes: list[Told] = []
     for item in data:
         own: Any = item.get("@context") if isinstance(item, dict) else None
         spoken = terms if own is None else await exchange.contexts.terms(own)
         try:
-            entities.append(read_entity(item, spoken))
+            changes.append(read_told(item, spoken))
         except ConurbError as error:
             raise BadRequestDataError(f"data: {error.detail}") from error
-    if not cascade.told(copy_id, entities):
+    if not cascade.told(copy_id, changes):
         raise UnavailableError("too many notifications are being passed on; try again")
     return Answer(200)
 

@@ -96,6 +96,25 @@ async def test_a_subscriber_is_told_of_what_a_source_holds(
     assert notification["data"][0].keys() == {"id", "type", "speed"}
 
 
+async def test_a_subscriber_is_told_of_what_is_deleted_at_a_source(
+    nodes: tuple[Served, Served, Receiver],
+) -> None:
+    region, suzhou, told = nodes
+    await region.register(suzhou.url)
+    triggers = ["attributeDeleted", "entityDeleted"]
+    await subscribe(region, told, notificationTrigger=triggers, q="speed>0")
+    await copies(suzhou, 1)
+    await suzhou.put(bus("1", speed=10, line="a"))
+    path = f"{API}/entities/urn:ngsi-ld:Bus:1"
+    assert (await suzhou.client.delete(path + "/attrs/line")).status_code == 204
+    [entity] = (await told.next())["data"]
+    assert entity["line"]["value"] == "urn:ngsi-ld:null"
+    assert (await suzhou.client.delete(path)).status_code == 204
+    [entity] = (await told.next())["data"]
+    assert "deletedAt" in entity
+    assert "speed" not in entity
+
+
 async def test_the_copy_goes_when_the_subscription_goes(
     nodes: tuple[Served, Served, Receiver],
 ) -> None:
