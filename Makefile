@@ -54,8 +54,13 @@ conformance: setup ## Run the public NGSI-LD suite: SUITE=clone [STORE=sqlite|po
 	test -n "$(SUITE)" || { echo "make conformance SUITE=path/to/clone"; exit 2; }
 	$(BIN)/python tools/conformance.py --suite $(SUITE) --store $(STORE) $(if $(UPDATE),--update)
 
-bench: setup ## Run every benchmark; each prints a ratio
-	for bench in bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench; done
+bench: setup ## Run every benchmark; each prints a ratio; fails at the end when one missed
+	missed=
+	for bench in bench/bench_*.py; do
+	  echo "== $$bench"
+	  $(BIN)/python $$bench || missed="$$missed $$bench"
+	done
+	test -z "$$missed" || { echo "missed:$$missed"; exit 1; }
 
 clean: ## Remove what was set up
 	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

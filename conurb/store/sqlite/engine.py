@@ -34,9 +34,10 @@ from conurb.store.sqlite import discover, functions, schema, transfer
 from conurb.store.sqlite.check import check
 from conurb.store.sqlite.connections import Connections, InlineOverrunError
 from conurb.store.sqlite.evolution import select_evolutions
+from conurb.store.sqlite.journal import last_seq, last_stamp
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
 from conurb.store.sqlite.select import Selected, select_page
-from conurb.store.sqlite.write import Writer, changes_of, last_seq, last_stamp
+from conurb.store.sqlite.write import Writer, changes_of
 
 TRANSFER_ROWS: Final = 2_000
 """Rows that go from thread to thread at once in an export or a restore."""

@@ -6,7 +6,7 @@ statement, lets the ledger decide, and writes table by table with prepared state
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import apsw
@@ -15,23 +15,21 @@ import orjson
 from conurb.errors import ConurbError
 from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity, Instance
-from conurb.model.evolution import HEAD
-from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import Stamps
-from conurb.store.contract import Document, Outcome, Position
+from conurb.store.contract import Outcome
 from conurb.store.group import Request, Result
-from conurb.store.ledger import Held, JournalRow, Key, Ledger, Needs, Row, Rows
+from conurb.store.ledger import Held, Key, Ledger, Needs, Row, Rows
 from conurb.store.sqlite import geometries
-from conurb.store.sqlite.births import BirthRows, journal_after
+from conurb.store.sqlite.births import BirthRows
+from conurb.store.sqlite.documents import delete_document, put_document, put_position
+from conurb.store.sqlite.encoding import history_rows, state_row
+from conurb.store.sqlite.journal import INSERT_JOURNAL, journal_row, last_seq, stamp_of
 from conurb.store.sqlite.rows import (
     HEAD_TERM,
     HISTORY_COLUMNS,
     Terms,
     entity_of,
-    journal_head,
-    texts_document,
 )
-from conurb.store.sqlite.values import IRREGULAR, flat, regular
 
 _INSERT_ENTITY = """
 INSERT INTO entity (type, types, scope, created, modified, expires, due, born, flat, doc, eid, id)
@@ -42,8 +40,6 @@ UPDATE entity SET type = ?, types = ?, scope = ?, created = ?, modified = ?, exp
 _INSERT_HISTORY = """
 INSERT INTO history (eid, attr, dataset, at, recorded, superseded, number, observed, val, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_INSERT_JOURNAL = """
-INSERT INTO journal (at, kind, id, head, touched, before, after) VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _SUPERSEDE_AT = """
 UPDATE history SET superseded = ?
 WHERE eid = ? AND attr = ? AND dataset = ? AND at = ? AND superseded IS NULL"""
@@ -209,8 +205,7 @@ class Writer:
             put_position(self.connection, request.position)
         if request.delete is None:
             return False
-        self.connection.execute("DELETE FROM document WHERE kind = ? AND id = ?", request.delete)
-        return self.connection.changes() > 0
+        return delete_document(self.connection, *request.delete)
 
     # ── rows ──────────────────────────────────────────────────────────────────────────────────
 
@@ -226,10 +221,10 @@ class Writer:
         documents = self._write_state(rows)
         self._supersede(rows)
         self.insert_history(rows.history)
-        journal = [*born, *(_journal_row(row, documents) for row in rows.journal)]
+        journal = [*born, *(journal_row(row, documents) for row in rows.journal)]
         if born and rows.journal:
-            journal.sort(key=_stamp_of)
-        self.connection.executemany(_INSERT_JOURNAL, journal)
+            journal.sort(key=stamp_of)
+        self.connection.executemany(INSERT_JOURNAL, journal)
 
     def _write_births(self, rows: Rows) -> list[tuple[Any, ...]]:
         """Write objects that never were before; give their rows of the journal."""
@@ -299,7 +294,7 @@ class Writer:
             if held is None:
                 continue
             entity = held.entity
-            state = self._state_row(held)
+            state = state_row(held, self.term)
             if entity is not None:
                 documents[id(entity.attrs)] = state[-1]
             eid = self._eids.get(entity_id)
@@ -338,31 +333,15 @@ class Writer:
 
     def insert_history(self, rows: Sequence[Row]) -> None:
         """Insert rows of history."""
-        self.connection.executemany(_INSERT_HISTORY, self._history_rows(rows))
+        encoded = history_rows(rows, self._eids, self._terms.known, self.term)
+        self.connection.executemany(_INSERT_HISTORY, encoded)
 
     def restore_state(self, entity_id: str, held: Held) -> None:
         """Insert the state of an object that isn't there yet."""
         self._last_eid += 1
         eid = self._eids[entity_id] = self._last_eid
         geometries.insert(self.connection, self._write_satellites(eid, None, held.entity))
-        self.connection.execute(_INSERT_ENTITY, (*self._state_row(held), eid, entity_id))
-
-    def _state_row(self, held: Held) -> tuple[Any, ...]:
-        entity = held.entity
-        if entity is None:
-            return (None,) * 7 + (held.born_us, None, None)
-        return (
-            self.term(entity.types[0]) if len(entity.types) == 1 else 0,
-            texts_document(entity.types),
-            texts_document(entity.scope) if entity.scope else None,
-            entity.created_at,
-            entity.modified_at,
-            entity.expires_at,
-            next_expiry(entity),
-            held.born_us,
-            orjson.dumps(flat(entity, self.term)).decode(),
-            orjson.dumps(entity.attrs).decode(),
-        )
+        self.connection.execute(_INSERT_ENTITY, (*state_row(held, self.term), eid, entity_id))
 
     def _supersede(self, rows: Rows) -> None:
         self.connection.executemany(
@@ -388,35 +367,6 @@ class Writer:
             0 if key[2] is None else self.term(key[2]),
         )
 
-    def _history_rows(self, rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
-        """Write rows of history as SQL takes them."""
-        eids, names, dumps = self._eids, self._terms.known, orjson.dumps
-        for row in rows:
-            instance, attribute, dataset = row.instance, row.attribute, row.dataset
-            observed: bool = row.at_us != row.recorded_us
-            val: Any = row.kind
-            body = None
-            if instance is not None:
-                observed = "observedAt" in instance
-                val = self._head_type(instance) if attribute == HEAD else regular(instance)
-                body = dumps(instance).decode()
-            yield (
-                eids[row.id],
-                names.get(attribute) or self.term(attribute),
-                0 if dataset is None else self.term(dataset),
-                row.at_us,
-                row.recorded_us,
-                row.superseded_us,
-                row.number,
-                observed,
-                val,
-                body,
-            )
-
-    def _head_type(self, head: Instance) -> int | str:
-        types = head["types"]
-        return self.term(types[0]) if len(types) == 1 else IRREGULAR
-
     def term(self, iri: str) -> int:
         """Give the short name of an IRI, making it when there is none."""
         number = self._terms.find(self.connection, iri)
@@ -428,71 +378,6 @@ class Writer:
             number = self._terms.find(self.connection, iri)
             assert number is not None  # noqa: S101 - it was inserted just now
         return number
-
-
-def _stamp_of(journal_row: tuple[Any, ...]) -> int:
-    stamp: int = journal_row[0]
-    return stamp
-
-
-def _journal_row(row: JournalRow, documents: Mapping[int, str]) -> tuple[Any, ...]:
-    """Write a row of the journal; `documents` are attributes that were written out already."""
-    after = None
-    if row.after is not None:
-        attrs = row.after.attrs
-        document = documents.get(id(attrs)) or orjson.dumps(attrs).decode()
-        after = journal_after(document, row.after.expires_at)
-    touched = {
-        attribute: {dataset or "": kind for dataset, kind in datasets.items()}
-        for attribute, datasets in row.touched.items()
-    }
-    return (
-        row.at_us,
-        row.kind,
-        row.id,
-        journal_head(row.types, row.scope, row.created_us, row.modified_us),
-        orjson.dumps(touched).decode(),
-        orjson.dumps(row.before).decode() if row.before else None,
-        after,
-    )
-
-
-def put_document(connection: apsw.Connection, document: Document) -> None:
-    """Store a document; one that replaces another keeps its place in the order."""
-    connection.execute(
-        "INSERT INTO document (kind, id, number, body) "
-        "VALUES (?1, ?2, (SELECT coalesce(max(number), 0) + 1 FROM document), ?3) "
-        "ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
-        (document.kind, document.id, orjson.dumps(dict(document.body)).decode()),
-    )
-
-
-def put_position(connection: apsw.Connection, position: Position) -> None:
-    """Store how far a reader of the journal has come."""
-    connection.execute(
-        "INSERT INTO position (reader, seq) VALUES (?, ?) "
-        "ON CONFLICT (reader) DO UPDATE SET seq = excluded.seq",
-        (position.reader, position.seq),
-    )
-
-
-def last_seq(connection: apsw.Connection) -> int:
-    """Give the number of the last journal entry ever written; 0 for none."""
-    found = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").get
-    return int(found or 0)
-
-
-def last_stamp(connection: apsw.Connection) -> int:
-    """Give the last stamp that was taken for something stored; 0 for none.
-
-    The last entry of the journal is never pruned, and its numbers are the last ones taken.
-    """
-    found = connection.execute(
-        "SELECT max(j.at, coalesce((SELECT max(h.number) FROM history h WHERE h.eid = "
-        "(SELECT eid FROM entity e WHERE e.id = j.id)), 0)) "
-        "FROM journal j ORDER BY seq DESC LIMIT 1"
-    ).get
-    return int(found or 0)
 
 
 def changes_of(outcomes: Iterable[Outcome]) -> list[Change]:
