@@ -165,11 +165,13 @@ class Registrations:
         before = filed.get(registration.id)
         if before is not None and before.registration == registration:
             return
+        document = document_of(registration)
+        compile_registration(document, anything=True)  # what is stored has to be read again
         now = self._clock()
         async with self._writing:
             await self._keep(
                 Filed(
-                    document_of(registration),
+                    document,
                     registration,
                     now if before is None else before.created_us,
                     now,
@@ -226,7 +228,7 @@ class Registrations:
         async with self._writing:
             before = self._get(registration_id)
             document = merge_documents(before.document, fragment)
-            registration = compile_registration(document)
+            registration = compile_registration(document, anything="information" not in fragment)
             if "expiresAt" in fragment:
                 self._check_expiry(registration)
             if "endpoint" in fragment:

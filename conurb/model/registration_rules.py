@@ -49,8 +49,10 @@ _VERSION: Final = re.compile(r"\d+\.\d+")
 _MEDIA: Final = ("application/json", "application/ld+json")
 
 
-def compile_registration(document: Document) -> Registration:
+def compile_registration(document: Document, *, anything: bool = False) -> Registration:
     """Check a document and compile it.
+
+    A registrant has to say what a source may know; what a program registers may be `anything`.
 
     Raises BadRequestDataError, naming the member, its value and what is allowed.
     """
@@ -77,9 +79,7 @@ def compile_registration(document: Document) -> Registration:
         id=check_uri(document.get("id"), name="id"),
         endpoint=_endpoint(document.get("endpoint")),
         alias=_alias(document.get("contextSourceAlias")),
-        information=_compiled(
-            document.get("information"), anything=document.get("endpoint") == THIS_PROCESS
-        ),
+        information=_compiled(document.get("information"), anything=anything),
         tenant=document.get("tenant"),
         mode=_mode(document.get("mode", "inclusive")),
         operations=_operations(document.get("operations"), document.get("mode")),
@@ -145,7 +145,7 @@ def _alias(value: Any) -> str | None:
 
 
 def _compiled(value: Any, *, anything: bool) -> tuple[Information, ...]:
-    """Compile `information`; an item that is empty, for anything, is only of this process."""
+    """Compile `information`; an item that is empty stands for `anything`."""
     if value is None:
         raise BadRequestDataError("information is missing: what the source may know")
     if len(value) > INFORMATION_MAX:

@@ -26,9 +26,7 @@ def store(tmp_path: Path) -> Path:
     async def register() -> None:
         host = build_host(Settings(store=str(path)))
         await host.open()
-        registration = Registration(
-            id="urn:x:far", endpoint="http://far.example/ngsi-ld/v1", alias="far"
-        )
+        registration = Registration(id="urn:x:far", endpoint="http://127.0.0.1:9", alias="far")
         await registrations_of(await host.node(None)).put(registration)
         await host.close()
 

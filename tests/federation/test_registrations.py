@@ -119,6 +119,20 @@ async def test_registrations_survive_a_restart(
     assert await found(again, modes=frozenset({"redirect"})) == ["urn:r:wuxi"]
 
 
+async def test_what_a_program_registers_is_read_again_or_refused(
+    registrations: Registrations, store: Store, clock: Clock
+) -> None:
+    anything = Registration(id="urn:r:far", endpoint="http://far.example")
+    await registrations.put(anything)
+    with pytest.raises(BadRequestDataError):
+        await registrations.put(Registration(id="urn:r:odd", endpoint="nowhere"))
+    again = Registrations(store, clock=clock)
+    assert await again.all() == [anything]
+    await again.update(LOCAL, "urn:r:far", {"description": "far"}, TERMS)
+    with pytest.raises(BadRequestDataError, match="information"):
+        await again.update(LOCAL, "urn:r:far", {"information": [{}]}, TERMS)
+
+
 async def test_an_id_is_taken_once(registrations: Registrations) -> None:
     await registrations.create(LOCAL, raw(), TERMS)
     with pytest.raises(AlreadyExistsError, match="urn:r:wuxi"):

@@ -209,9 +209,11 @@ def test_an_auxiliary_source_is_only_read_from() -> None:
     assert meant(mode="auxiliary").operations == {"retrieveEntity", "queryEntity"}
 
 
-def test_only_this_process_has_sources_of_anything() -> None:
-    anything = meant(endpoint=THIS_PROCESS, information=[{}])
-    assert anything.information == (Information(),)
+def test_only_a_program_registers_a_source_of_anything() -> None:
+    document = read_document(raw(information=[{}]), TERMS)
+    assert compile_registration(document, anything=True).information == (Information(),)
+    with pytest.raises(BadRequestDataError, match="entities"):
+        compile_registration(document)
 
 
 def test_a_document_is_shown_in_the_names_of_whoever_asks() -> None:
@@ -270,7 +272,7 @@ intervals = st.none() | st.builds(
 registrations = st.builds(
     Registration,
     id=uris,
-    endpoint=st.just(THIS_PROCESS),
+    endpoint=st.sampled_from([THIS_PROCESS, "http://wuxi.example:8080"]),
     alias=st.none() | st.just("wuxi"),
     information=st.lists(
         st.builds(
@@ -303,4 +305,4 @@ registrations = st.builds(
 
 @given(registrations)
 def test_what_a_program_registers_comes_back_from_its_document(registration: Registration) -> None:
-    assert compile_registration(document_of(registration)) == registration
+    assert compile_registration(document_of(registration), anything=True) == registration
