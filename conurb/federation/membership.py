@@ -23,13 +23,9 @@ from conurb.errors import (
 )
 from conurb.federation.changes import READ_BY_NOBODY, reader_of
 from conurb.federation.envoy import Envoy
-from conurb.federation.members import (
-    MEMBERS_PATH,
-    Self,
-    end_subscriptions,
-    token_name,
-)
+from conurb.federation.members import MEMBERS_PATH
 from conurb.federation.sharing import Report, check_objects, read_shared
+from conurb.federation.trust import Self, end_subscriptions, token_name
 from conurb.model.context import core_terms
 from conurb.model.time import shown_us
 from conurb.store.contract import Document, Position

@@ -12,11 +12,11 @@ from conurb.federation.members import (
     MEMBERSHIPS_PATH,
     Application,
     Members,
-    Self,
 )
 from conurb.federation.membership import LOOKUP_PATH, Memberships, Wish
 from conurb.federation.replication import replication_of
 from conurb.federation.sharing import list_shared, put_shared, read_shared, shared_document
+from conurb.federation.trust import Self
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.params import Param
 from conurb.http.routing import Reply, Route

@@ -8,8 +8,9 @@ import pytest
 
 from conurb.access.tokens import digest_of
 from conurb.errors import BadRequestDataError
-from conurb.federation.members import Self, check_city, token_name
+from conurb.federation.members import check_city
 from conurb.federation.sharing import SharedAttribute, iter_faults, read_shared, shared_document
+from conurb.federation.trust import Self, token_name
 from conurb.model.context import core_terms
 from conurb.model.entity import Entity, Instance
 from conurb.node.tokens import TokenFile
