@@ -186,7 +186,7 @@ def _written(exchange: Exchange, shown: Shown, terms: Terms) -> Document:
         shown,
         terms,
         sys_attrs=params.flag("sysAttrs") or params.option("sysAttrs"),
-        secrets=exchange.caller.may("federate"),
+        secrets=exchange.caller.may("admin"),
     )
     if document["endpoint"] == THIS_PROCESS:
         document["endpoint"] = exchange.base_url

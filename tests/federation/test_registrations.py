@@ -341,7 +341,7 @@ async def test_how_requests_went_is_counted_shown_and_kept(
     assert await store.list_documents(module.STANDING_KIND) == []
 
 
-async def test_what_a_source_is_told_is_shown_to_who_may_federate_only(
+async def test_what_a_source_is_told_is_shown_only_when_secrets_are_asked_for(
     registrations: Registrations,
 ) -> None:
     secret = [{"key": "Authorization", "value": "Bearer x"}]

@@ -10,8 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from conurb.app import open_app
+from conurb.access.caller import Right
+from conurb.access.tokens import Token, digest_of, mint
+from conurb.app import build_host, open_app
 from conurb.config import Settings
+from conurb.http.app import build_app
+from conurb.node.tokens import TokenFile
 from tests.services.receiver import Receiver, receiving
 
 REGISTRATION = "urn:ngsi-ld:ContextSourceRegistration:wuxi"
@@ -406,3 +410,34 @@ async def test_a_subscription_that_breaks_a_rule_is_refused(
     response = await client.post(SUBSCRIPTIONS, json=wish(**members))
     assert response.status_code == 400, response.text
     assert (await client.get(SUBSCRIPTIONS)).json() == []
+
+
+async def test_a_peer_that_may_federate_does_not_see_what_sources_are_told(
+    tmp_path: Path,
+) -> None:
+    file = TokenFile(tmp_path / "tokens.json")
+    rights: tuple[Right, ...] = ("admin", "federate")
+    secrets = {right: mint() for right in rights}
+    for right, secret in secrets.items():
+        file.add(Token(right, digest_of(secret), frozenset({right, "read"})))
+    settings = Settings(store=str(tmp_path / "guarded.db"), tokens=file.path)
+    host = build_host(settings)
+    await host.open()
+    transport = httpx.ASGITransport(app=build_app(host, settings, tokens=file))
+    shown = {}
+    try:
+        for right, secret in secrets.items():
+            async with httpx.AsyncClient(
+                transport=transport,
+                base_url="http://node/ngsi-ld/v1",
+                headers={"Authorization": f"Bearer {secret}"},
+            ) as client:
+                if right == "admin":
+                    told = [{"key": "Authorization", "value": "Bearer x"}]
+                    await register(client, source(contextSourceInfo=told))
+                shown[right] = (await client.get(SOURCES, params={"type": "City"})).text
+    finally:
+        await host.close()
+    assert "Bearer x" in shown["admin"]
+    assert "Bearer x" not in shown["federate"]
+    assert ENDPOINT in shown["federate"]
