@@ -5,11 +5,13 @@ The inverse of `conurb.http.asking`. `UnwritableError` says that a part can't be
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.federation.wording import (
+    UnwritableError,
     geo_params,
     order_params,
     window_params,
@@ -93,6 +95,20 @@ def selected(selector: Selector, terms: Terms) -> list[dict[str, Any]]:
     if selector.id_pattern is not None:
         item["idPattern"] = selector.id_pattern
     return [{**item, "id": one} for one in selector.ids] or [item]
+
+
+def conditions(query: Query, terms: Terms) -> dict[str, Any]:
+    """Write a query's conditions as members of a subscription; none when they can't be said."""
+    try:
+        params = query_params(replace(query, selectors=(), attributes=(), order=()), terms)
+    except UnwritableError:
+        return {}
+    document: dict[str, Any] = {name: params[name] for name in ("q", "scopeQ") if name in params}
+    if "georel" in params:
+        names = ("georel", "geometry", "coordinates", "geoproperty")
+        document["geoQ"] = {name: params[name] for name in names if name in params}
+        document["geoQ"]["coordinates"] = json.loads(params["coordinates"])
+    return document
 
 
 def restricted(query: Query, restriction: Restriction) -> Query:

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -24,13 +24,12 @@ import orjson
 
 from conurb.access.caller import Caller, Trigger
 from conurb.errors import ConurbError, LoopDetectedError, NotFoundError, UnavailableError
-from conurb.federation.asking import query_params, selected
+from conurb.federation.asking import conditions, selected
 from conurb.federation.legs import Leg
 from conurb.federation.wire import Wording
-from conurb.federation.wording import UnwritableError
 from conurb.model.entity import Entity
 from conurb.model.query.match import matches
-from conurb.model.query.tree import Query, Restriction
+from conurb.model.query.tree import Restriction
 from conurb.model.registration import THIS_PROCESS
 from conurb.model.time import shown_us
 from conurb.node.notification import Told
@@ -50,6 +49,8 @@ PAUSE_S_MAX: Final = 60.0
 """How long it is waited after a failure at first, and at most."""
 COPIES_MAX: Final = 100_000
 """Copies of one tenant's subscriptions at all sources."""
+AT_ONCE_MAX: Final = 16
+"""Sources that are given copies, or relieved of them, at a time."""
 TELLINGS_MAX: Final = 1000
 """Notifications of sources that are being passed on at a time; more are refused."""
 RELAYS_MAX: Final = 8
@@ -152,24 +153,33 @@ class Cascade:
 
     async def _align(self) -> bool:
         """Make copies that are missing, take away those that aren't wanted; whether all is done."""
-        settled = True
+        works: list[Awaitable[bool]] = []
         kept: set[tuple[str, str]] = set()
         for filed in self._node.subscriptions.list_filed():
             for leg, document in await self._wanted(filed):
                 digest = hashlib.sha256(orjson.dumps(document)).hexdigest()
                 known = self._find(filed.id, leg.registration.id)
-                key = filed.id, leg.registration.id
                 self._legs[leg.registration.id] = leg
-                kept.add(key)
-                if known is not None and known.digest == digest:
-                    continue
-                settled &= await self._make(filed, leg, document, digest)
-                if known is not None:
-                    settled &= await self._take_away(known)
+                kept.add((filed.id, leg.registration.id))
+                if known is None or known.digest != digest:
+                    works.append(self._put(filed, leg, document, digest, known))
         for copy in list(self._copies.values()):
             if copy.gone or (copy.subscription_id, copy.registration_id) not in kept:
-                settled &= await self._take_away(copy)
-        return settled
+                works.append(self._take_away(copy))
+        gate = asyncio.Semaphore(AT_ONCE_MAX)
+
+        async def one(work: Awaitable[bool]) -> bool:
+            async with gate:
+                return await work
+
+        return all(await asyncio.gather(*map(one, works)))
+
+    async def _put(
+        self, filed: Filed, leg: Leg, document: dict[str, Any], digest: str, known: Copy | None
+    ) -> bool:
+        """Give a source its copy, then take its last one away; whether both is done."""
+        made = await self._make(filed, leg, document, digest)
+        return made and (known is None or await self._take_away(known))
 
     def _find(self, subscription_id: str, registration_id: str) -> Copy | None:
         for copy in self._copies.values():
@@ -221,7 +231,7 @@ class Cascade:
         if split:
             document["splitEntities"] = True
         else:
-            document |= _conditions(narrowed, wording)
+            document |= conditions(narrowed, terms)
         given = filed.document.get("notificationTrigger")
         if given:
             document["notificationTrigger"] = given
@@ -375,20 +385,6 @@ class Cascade:
             return told
         known = answer.entities[0]
         return known.with_attrs({**known.attrs, **told.attrs})
-
-
-def _conditions(query: Query, wording: Wording) -> dict[str, Any]:
-    """Write the conditions of a subscription; those that can't be said are looked at here."""
-    try:
-        params = query_params(replace(query, selectors=(), attributes=(), order=()), wording.terms)
-    except UnwritableError:
-        return {}
-    document: dict[str, Any] = {name: params[name] for name in ("q", "scopeQ") if name in params}
-    if "georel" in params:
-        names = ("georel", "geometry", "coordinates", "geoproperty")
-        document["geoQ"] = {name: params[name] for name in names if name in params}
-        document["geoQ"]["coordinates"] = orjson.loads(params["coordinates"])
-    return document
 
 
 def _may_pass(error: ConurbError) -> bool:

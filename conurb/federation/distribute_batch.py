@@ -19,6 +19,7 @@ from conurb.errors import (
     NotFoundError,
     TooLargeError,
 )
+from conurb.federation.distribution import Distribution
 from conurb.federation.shares import (
     Did,
     Share,
@@ -33,16 +34,11 @@ from conurb.federation.shares import (
 )
 from conurb.model.entity import Entity
 from conurb.model.parse import Fragment
-from conurb.model.query.tree import Restriction, TypeSelection
-from conurb.node.bounds import Bounds
+from conurb.model.query.tree import Restriction
 from conurb.node.outcomes import BatchResult
-from conurb.node.provide import Provision
 
 if TYPE_CHECKING:
     from conurb.federation.legs import Leg
-    from conurb.federation.reach import Reach
-    from conurb.federation.remote_writes import RemoteProvision
-    from conurb.store.contract import Store
 
 SINGLES_MAX: Final = 16
 """Entities sent one by one to a source at a time."""
@@ -75,13 +71,8 @@ class _Kind(Generic[Item]):
     whole: bool = False
 
 
-class BatchDistribution(Provision):
+class BatchDistribution(Distribution):
     """The batches of a node that has registered others."""
-
-    _own: Provision
-    _reach: Reach
-    _store: Store
-    _bounds: Bounds
 
     async def create_batch(self, caller: Caller, entities: Sequence[Entity]) -> BatchResult:
         """Create entities where they belong (clause 5.6.7)."""
@@ -349,22 +340,6 @@ class BatchDistribution(Provision):
         for item in items:
             entity_id = kind.id_of(item)
             done[entity_id].append(Did(None, errors.get(entity_id)))
-
-    async def _legs(
-        self,
-        entity_id: str,
-        types: Collection[str],
-        selection: TypeSelection | None,
-        attributes: Sequence[str],
-    ) -> list[Leg]:
-        raise NotImplementedError
-
-    async def _sent(
-        self,
-        leg: Leg,
-        send: Callable[[Provision | RemoteProvision], Awaitable[Any]],
-    ) -> Any:
-        raise NotImplementedError
 
 
 def _of_entities(
