@@ -9,6 +9,7 @@ is asked for more, and the rest is done here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ ALTERNATIVES_MAX = 64
 """Alternatives of one selection of types or scopes, when it is written without nesting."""
 
 _FORWARD = View(sys_attrs=True)
-_NOT_BARE = frozenset(';|,()"<>{}\\^` \t\n')
+_NOT_BARE = re.compile(r'[;|,()"<>{}\\^`\s\x00-\x1f\x7f]')
 
 
 class UnwritableError(ConurbError):
@@ -155,6 +156,8 @@ def _operand(compare: Compare) -> str:
 
 def _item(item: Scalar | Range) -> str:
     if isinstance(item, Range):
+        if isinstance(item.low, Uri) or isinstance(item.high, Uri):
+            raise UnwritableError("a range of URIs can't stand in a q: its dots are theirs")
         return f"{_scalar(item.low)}..{_scalar(item.high)}"
     return _scalar(item)
 
@@ -167,7 +170,7 @@ def _scalar(value: Scalar) -> str:
     if isinstance(value, Moment):
         return value.text
     if isinstance(value, Uri):
-        if ":" not in value.text or ".." in value.text or not _NOT_BARE.isdisjoint(value.text):
+        if ":" not in value.text or ".." in value.text or _NOT_BARE.search(value.text):
             raise UnwritableError(f"{value.text} can't stand in a q")
         return value.text
     return json.dumps(value, ensure_ascii=False)

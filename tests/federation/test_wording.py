@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from conurb.federation.wording import (
@@ -65,7 +65,11 @@ def conditions(draw: st.DrawFn) -> str:
 @given(conditions())
 def test_a_condition_reads_as_what_it_was(text: str) -> None:
     condition = parse_q(text, TERMS)
-    assert parse_q(write_q(condition, TERMS), TERMS) == condition
+    try:
+        written = write_q(condition, TERMS)
+    except UnwritableError:
+        reject()  # a type with a quote in its name: refused, never written as something else
+    assert parse_q(written, TERMS) == condition
 
 
 @pytest.mark.parametrize(
