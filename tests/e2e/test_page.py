@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import httpx
 import pytest
@@ -35,11 +34,3 @@ def test_every_link_of_the_page_leads_somewhere_here(
     for link in links:
         assert link.startswith("/"), f"{link} leaves the host"
         assert httpx.get(running_region.url + link, timeout=30).status_code == 200, link
-
-
-def test_the_page_fits_a_phone(
-    browser: Browser, running_region: RunningRegion, tmp_path: Path
-) -> None:
-    picture = tmp_path / "phone.png"
-    browser.screenshot(running_region.url + "/", picture, width=400, height=800)
-    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -37,10 +37,6 @@ class Browser:
         console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
         return done.stdout, console
 
-    def screenshot(self, url: str, file: Path, *, width: int, height: int) -> None:
-        """Take a picture of a page in a window of this size."""
-        self._run(f"--window-size={width},{height}", f"--screenshot={file}", url)
-
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self._command, *arguments],
