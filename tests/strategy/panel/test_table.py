@@ -10,7 +10,7 @@ import pytest
 from conurb.errors import InputError, NotFoundError
 from conurb.strategy.panel import Panel
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 ROWS = [
     {"city": "Hangzhou", "year": 2001, "gdp": 3.0, "name": "杭州"},

@@ -2,7 +2,7 @@
 
 Everything in the strategy rooms reads this one form. It is plain on purpose: it holds figures and
 the units that they are measured in, never fills a gap, and says exactly which cell is missing when
-a model needs all of them. Missing is NaN.
+a model needs all of them. Missing is NaN. Every figure knows where it comes from (`origin`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self, TypeAlias
@@ -19,8 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from conurb.errors import InputError, NotFoundError
+from conurb.strategy.panel.origin import Origin
 
 Figures: TypeAlias = NDArray[np.float64]
+Origins: TypeAlias = NDArray[np.object_]
+"""Per cell [N x T] an `Origin`, or None where nothing is recorded."""
 
 MISSING = frozenset({"", "na", "nan", "null", "none"})
 """Texts (lower case) that mean that there is no figure."""
@@ -44,12 +47,16 @@ class Panel:
 
     `columns` maps a name to float64 [N x T], read-only, NaN where there is no figure.
     `measures` maps a column to its unit of measure where that is known ("t", "CNY", "persons").
+    `origins` maps a column to the origins of its cells [N x T], where they were recorded; `table`
+    names the table that everything else was read from.
     """
 
     units: tuple[str, ...]
     years: tuple[int, ...]
     columns: Mapping[str, Figures]
     measures: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, Origins] = field(default_factory=dict)
+    table: str | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.units)) != len(self.units):
@@ -72,6 +79,13 @@ class Panel:
         unknown = sorted(set(self.measures) - set(frozen))
         if unknown:
             raise InputError(f"Units of measure are given for columns that aren't there: {unknown}")
+        recorded: dict[str, Origins] = {}
+        for name, cells in self.origins.items():
+            if name not in frozen or np.shape(cells) != self.shape:
+                raise InputError(f"Origins of {name!r} don't fit a column of {self.shape}")
+            recorded[name] = np.array(cells, dtype=np.object_)
+            recorded[name].setflags(write=False)
+        object.__setattr__(self, "origins", MappingProxyType(recorded))
         object.__setattr__(self, "columns", MappingProxyType(frozen))
         object.__setattr__(self, "measures", MappingProxyType(dict(self.measures)))
 
@@ -89,11 +103,12 @@ class Panel:
         time: str,
         columns: Sequence[str] | None = None,
         measures: Mapping[str, str] | None = None,
+        table: str | None = None,
     ) -> Self:
         """Read a panel from long rows, one row per unit and year.
 
         `unit` and `time` name the key columns; `columns` the figures to take (all that hold only
-        numbers, when not given). Units keep the order in which they first come. A unit-year that
+        numbers, when not given); `table` says in origins what table it was. Units keep the order in which they first come. A unit-year that
         has no row, or an empty figure, is NaN. Raises InputError for a unit-year given twice, a
         year that isn't a whole number, text in a column asked for; NotFoundError for a column
         that isn't there.
@@ -129,7 +144,7 @@ class Panel:
                     f"Column {name!r} of {place[0]} {place[1]} is {row.get(name)!r}, not a number"
                 ) from error
             taken[name] = figures
-        return cls(tuple(units), tuple(years), taken, dict(measures or {}))
+        return cls(tuple(units), tuple(years), taken, dict(measures or {}), table=table)
 
     @classmethod
     def from_csv(
@@ -160,7 +175,9 @@ class Panel:
                         f"the header has {len(header)}"
                     )
                 rows.append(dict(zip(header, fields, strict=True)))
-        return cls.from_rows(rows, unit=unit, time=time, columns=columns, measures=measures)
+        return cls.from_rows(
+            rows, unit=unit, time=time, columns=columns, measures=measures, table=Path(path).name
+        )
 
     def get(self, name: str) -> Figures:
         """Give one column [N x T], NaN where missing; NotFoundError when it isn't there."""
@@ -199,21 +216,59 @@ class Panel:
             unknown = sorted(set(asked) - set(there))  # type: ignore[type-var]
             if unknown:
                 raise NotFoundError(f"The panel has no {kind} {unknown[0]!r}")
-        grid = np.ix_(
-            [self.units.index(name) for name in kept_units],
-            [self.years.index(year) for year in kept_years],
-        )
+        row_of = {name: i for i, name in enumerate(self.units)}
+        col_of = {year: t for t, year in enumerate(self.years)}
+        grid = np.ix_([row_of[name] for name in kept_units], [col_of[year] for year in kept_years])
         columns = {name: figures[grid] for name, figures in self.columns.items()}
-        return type(self)(kept_units, kept_years, columns, self.measures)
+        origins = {name: cells[grid] for name, cells in self.origins.items()}
+        return replace(self, units=kept_units, years=kept_years, columns=columns, origins=origins)
 
     def with_columns(
-        self, columns: Mapping[str, Figures], measures: Mapping[str, str] | None = None
+        self,
+        columns: Mapping[str, Figures],
+        measures: Mapping[str, str] | None = None,
+        origins: Mapping[str, Origins] | None = None,
     ) -> Self:
         """Give the panel with further columns [N x T]; one of the same name is replaced."""
-        kept = {name: text for name, text in self.measures.items() if name not in columns}
-        return type(self)(
-            self.units, self.years, {**self.columns, **columns}, {**kept, **(measures or {})}
+        measured = {name: text for name, text in self.measures.items() if name not in columns}
+        recorded = {name: cells for name, cells in self.origins.items() if name not in columns}
+        return replace(
+            self,
+            columns={**self.columns, **columns},
+            measures={**measured, **(measures or {})},
+            origins={**recorded, **(origins or {})},
         )
+
+    def place(self, unit: str, year: int) -> tuple[int, int]:
+        """Give (row, column) of a unit and year; NotFoundError when either isn't there."""
+        if unit not in self.units:
+            raise NotFoundError(f"The panel has no unit {unit!r}")
+        if year not in self.years:
+            raise NotFoundError(
+                f"The panel has no year {year!r}; it has {self.years[0]} to {self.years[-1]}"
+            )
+        return self.units.index(unit), self.years.index(year)
+
+    def origin(self, name: str, unit: str, year: int) -> Origin:
+        """Give where one figure comes from; of a table without records, its cell."""
+        self.get(name)
+        i, t = self.place(unit, year)
+        found = self.origins[name][i, t] if name in self.origins else None
+        if isinstance(found, Origin):
+            return found
+        return Origin(object=unit, attribute=name, time=str(year), source=self.table)
+
+    def flagged(self, name: str) -> dict[tuple[str, int], tuple[str, ...]]:
+        """Give the breaks flagged in one column: (unit, year) to what is said of them."""
+        self.get(name)
+        if name not in self.origins:
+            return {}
+        return {
+            (unit, year): cell.breaks()
+            for unit, row in zip(self.units, self.origins[name], strict=True)
+            for year, cell in zip(self.years, row, strict=True)
+            if isinstance(cell, Origin) and cell.breaks()
+        }
 
 
 def _figure(value: object) -> float:
