@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from conurb.errors import ConurbError
 from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
@@ -31,9 +31,17 @@ Outcome = Change | ConurbError
 """What became of one operation: its change, or why nothing was changed."""
 
 
+ELSEWHERE: Final = "~"
+"""What the name of a reader begins with that reads something else than this store's journal."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a reader of the journal has come: `seq` is done."""
+    """How far a reader has come: `seq` is done.
+
+    It reads this store's journal, or a source, a clock or another journal: then its name begins
+    with `ELSEWHERE`, and its position says nothing about this journal.
+    """
 
     reader: str
     seq: int
@@ -213,7 +221,8 @@ class Store(Protocol):
         ...
 
     async def prune_journal(self, *, before_us: int) -> int:
-        """Drop entries older than that which every stored position has passed; give how many."""
+        """Drop entries older than that which every reader of the journal has passed; give how
+        many."""
         ...
 
     async def put_document(self, document: Document) -> None:

@@ -338,6 +338,18 @@ async def test_pruning_keeps_what_a_reader_hasnt_seen(store: Store, clock: Manua
     assert await store.journal_end() == 5
 
 
+async def test_readers_of_something_else_neither_hold_the_journal_nor_lie_beyond_it(
+    store: Store, clock: ManualClock
+) -> None:
+    for number in range(3):
+        clock.advance()
+        await store.apply([CreateEntity(city(f"c{number}"))])
+    await store.set_position(Position("~source", 1))
+    await store.set_position(Position("~clock", 2**53))
+    assert await store.prune_journal(before_us=clock() + 1) == 2
+    assert await store.check() == []
+
+
 async def test_documents_are_listed_in_the_order_of_their_creation(store: Store) -> None:
     for name in ("b", "a", "c"):
         await store.put_document(Document("subscription", f"urn:s:{name}", {"n": name}))

@@ -19,6 +19,7 @@ from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.time import Clock, system_clock
 from conurb.store.contract import (
+    ELSEWHERE,
     AttributeInfo,
     Document,
     EvolutionPage,
@@ -305,8 +306,10 @@ class PostgresStore:
                 connection = await self._open_writer().connection()
                 done = await connection.execute(
                     "DELETE FROM journal WHERE at < $1 AND seq < (SELECT seq FROM counters) "
-                    "AND seq <= coalesce((SELECT min(seq) FROM position), 9223372036854775807)",
+                    "AND seq <= coalesce((SELECT min(seq) FROM position "
+                    "WHERE left(reader, 1) <> $2), 9223372036854775807)",
                     before_us,
+                    ELSEWHERE,
                 )
             return int(done.removeprefix("DELETE "))
 

@@ -10,6 +10,7 @@ import orjson
 
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
+from conurb.store.contract import ELSEWHERE
 from conurb.store.ledger import head_body
 from conurb.store.sqlite.geometries import expected_rows
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HEAD_TERM, Terms, entity_of
@@ -208,7 +209,9 @@ def _check_journal(connection: apsw.Connection) -> Iterator[str]:
             yield f"{entity_id}: the last entry of the journal isn't its state"
     late = connection.execute(
         "SELECT reader FROM position WHERE seq > "
-        "(SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0))"
+        "(SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'journal'), 0)) "
+        "AND substr(reader, 1, 1) <> ?",
+        (ELSEWHERE,),
     )
     for (reader,) in late:
         yield f"reader {reader}: its position is beyond the journal's end"

@@ -20,6 +20,7 @@ from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import (
+    ELSEWHERE,
     AttributeInfo,
     Document,
     EvolutionPage,
@@ -331,8 +332,9 @@ class SqliteStore:
             def delete() -> int:
                 writer.connection.execute(
                     "DELETE FROM journal WHERE at < ?1 AND seq < ?2 AND seq <= "
-                    "(SELECT coalesce(min(seq), ?2) FROM position)",
-                    (before_us, self._seq),
+                    "(SELECT coalesce(min(seq), ?2) FROM position "
+                    "WHERE substr(reader, 1, 1) <> ?3)",
+                    (before_us, self._seq, ELSEWHERE),
                 )
                 return writer.connection.changes()
 
