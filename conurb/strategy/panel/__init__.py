@@ -6,6 +6,6 @@ policy on missing and flagged figures, `transform` makes columns of columns.
 """
 
 from conurb.strategy.panel.origin import Origin
-from conurb.strategy.panel.table import Figures, Panel, name_cells
+from conurb.strategy.panel.table import MISSING, Figures, Panel, name_cells
 
-__all__ = ["Figures", "Origin", "Panel", "name_cells"]
+__all__ = ["MISSING", "Figures", "Origin", "Panel", "name_cells"]

@@ -108,20 +108,20 @@ class Panel:
         """Read a panel from long rows, one row per unit and year.
 
         `unit` and `time` name the key columns; `columns` the figures to take (all that hold only
-        numbers, when not given); `table` says in origins what table it was. Units keep the order in which they first come. A unit-year that
-        has no row, or an empty figure, is NaN. Raises InputError for a unit-year given twice, a
-        year that isn't a whole number, text in a column asked for; NotFoundError for a column
-        that isn't there.
+        numbers, when not given); `table` says in origins what table it was. Units keep the order
+        in which they first come. A unit-year that has no row, or an empty figure, is NaN. Raises
+        InputError for a unit-year given twice, a year that isn't a whole number, text in a column
+        asked for; NotFoundError for a column that isn't there.
         """
-        table = list(rows)
-        if not table:
+        given = list(rows)
+        if not given:
             raise InputError("There are no rows to make a panel of")
-        present = list(dict.fromkeys(name for row in table for name in row))
+        present = list(dict.fromkeys(name for row in given for name in row))
         keys = (unit, time)
         for name in (*keys, *(columns or ())):
             if name not in present:
                 raise NotFoundError(f"There is no column {name!r}; there are {present}")
-        places = _places(table, unit=unit, time=time)
+        places = _places(given, unit=unit, time=time)
         units = list(dict.fromkeys(place[0] for place in places))
         years = sorted({place[1] for place in places})
         if len(units) * len(years) > CELLS_MAX:
@@ -135,7 +135,7 @@ class Panel:
         for name in columns if columns is not None else [n for n in present if n not in keys]:
             figures = np.full((len(units), len(years)), np.nan)
             try:
-                for place, row in zip(places, table, strict=True):
+                for place, row in zip(places, given, strict=True):
                     figures[row_of[place[0]], col_of[place[1]]] = _figure(row.get(name))
             except ValueError as error:
                 if columns is None:
