@@ -91,22 +91,23 @@ def _judge(
     if not chain:
         return Verdict("invalid", "carries no certificate that can be read")
     leaf = chain[0]
-    named = {"signer": leaf.subject.rfc4514_string(), "fingerprint": _fingerprint(leaf)}
+    signer, print_ = leaf.subject.rfc4514_string(), _fingerprint(leaf)
     references = [one for one in signature.iter() if local_name(one) == "Reference"]
     if len(references) != 1 or references[0].get("URI") != "":
-        return Verdict("invalid", "doesn't cover the whole message", **named)
+        return Verdict("invalid", "doesn't cover the whole message", signer, print_)
     failure = _failure(document, leaf)
     reason = ""
     if failure is not None:
         if _failure(_without_blanks(document), leaf) is not None:
-            return Verdict("invalid", failure, **named)
+            return Verdict("invalid", failure, signer, print_)
         reason = "holds without the white space between elements: indented after signing"
     return Verdict(
         "valid",
         reason,
+        signer,
+        print_,
         in_force=leaf.not_valid_before_utc <= at.astimezone(UTC) <= leaf.not_valid_after_utc,
         trusted=_is_trusted(chain, trusted),
-        **named,
     )
 
 
