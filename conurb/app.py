@@ -15,6 +15,7 @@ from conurb.access.outbound import Outbound
 from conurb.config import Settings
 from conurb.errors import ConfigError, UnavailableError
 from conurb.federation.copies import keep_copies
+from conurb.federation.freshness import watch_freshness
 from conurb.federation.region import federate, reach_of
 from conurb.federation.wire import Wire
 from conurb.http.app import build_app
@@ -76,6 +77,7 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
             wire=wire,
         )
         keep_copies(node, reach_of(node), host)
+        watch_freshness(node, reach_of(node), period_s=settings.freshness_s)
 
     host = Host(
         open_shelf(settings.store, clock=clock),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import orjson
 from cyclopts import App, Parameter
 
-from conurb.cli import joining
+from conurb.cli import freshness, joining
 from conurb.cli.asking import NodeOptions
 from conurb.cli.output import err, print_json, print_table
 from conurb.errors import InvalidRequestError, UnavailableError
@@ -16,6 +16,7 @@ from conurb.regions.pack import Pack, read_pack, shipped_packs
 
 app = App(name="region", help="Build a region pack of any Chinese city cluster, and show it.")
 joining.add_to(app)
+freshness.add_to(app)
 
 _HEALTH: Final = (
     "node",

@@ -133,6 +133,20 @@ def restricted(query: Query, restriction: Restriction) -> Query:
     return query
 
 
+def ordering(params: dict[str, str]) -> dict[str, Any]:
+    """Take the order out of parameters, as the member of a Query document (clause 5.2.43)."""
+    given = {name: params.pop(name) for name in ORDER if name in params}
+    document: dict[str, Any] = {}
+    if "orderBy" in given:
+        document["orderBy"] = given["orderBy"].split(",")
+    if "orderFrom" in given:
+        document["coordinates"] = json.loads(given["orderFrom"])
+        document["geometry"] = given["orderGeometry"]
+    if "collation" in given:
+        document["collation"] = given["collation"]
+    return document
+
+
 def bared(query: Query) -> Query:
     """Leave only what can always be written: which entities, and which attributes."""
     return replace(query, condition=None, geo=None, scope=None, order=())

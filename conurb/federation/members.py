@@ -25,6 +25,7 @@ from conurb.errors import (
     NotFoundError,
     SourceError,
 )
+from conurb.federation.agreements import AGREEMENT
 from conurb.federation.envoy import Envoy
 from conurb.federation.region import registrations_of
 from conurb.federation.sharing import list_shared
@@ -326,7 +327,9 @@ class Members:
 
 
 def _registration(member: Member, token: str) -> Registration:
-    entities = tuple(EntityInfo((iri,)) for iri in member.types)
+    """Give the registration of a member: for what it shares, and what it promises of that."""
+    types = dict.fromkeys((*member.types, AGREEMENT))
+    entities = tuple(EntityInfo((iri,)) for iri in types)
     return Registration(
         id=member.registration_id,
         endpoint=member.endpoint,

@@ -21,6 +21,7 @@ from conurb.errors import (
     NotFoundError,
     SourceError,
 )
+from conurb.federation.agreements import AGREEMENT
 from conurb.federation.changes import READ_BY_NOBODY, reader_of
 from conurb.federation.envoy import Envoy
 from conurb.federation.members import MEMBERS_PATH
@@ -189,7 +190,7 @@ class Memberships:
         secret = self._own.issue(
             name,
             rights=frozenset(rights),
-            types=types or None,
+            types=(*dict.fromkeys((*types, AGREEMENT)),),
             tenant=self._node.tenant,
             now_us=now,
         )

@@ -25,8 +25,8 @@ from conurb.errors import (
 from conurb.federation.asking import (
     GEO,
     OF_QUERIES,
-    ORDER,
     bared,
+    ordering,
     query_params,
     restricted,
     selected,
@@ -206,7 +206,7 @@ class RemotePeer:
         geo = {name: params.pop(name) for name in GEO if name in params}
         if geo:
             document["geoQ"] = geo
-        ordered = {name: params.pop(name) for name in ORDER if name in params}
+        ordered = ordering(params)
         if ordered:
             document["ordering"] = ordered
         return await self._send(

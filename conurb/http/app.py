@@ -44,6 +44,7 @@ MODULES: Final = (
     "identity",
     "vocabulary",
     "region",
+    "freshness",
     "remote_notify",
     "health",
     "openapi",

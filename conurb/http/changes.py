@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.federation.changes import CHANGES_PATH, read_changes
 from conurb.federation.replication import replication_of
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
+from conurb.http.metrics import sample
 from conurb.http.params import Param
 from conurb.http.routing import Reply, Route
 from conurb.http.schemas import items, obj
@@ -66,6 +68,23 @@ async def drop(exchange: Exchange) -> Answer:
     node = await exchange.host.node(exchange.tenant)
     await replication_of(node).drop(exchange.caller, exchange.args["city"])
     return no_content()
+
+
+def copy_lines(standings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Write how far copies are behind as lines of Prometheus text."""
+    yield "# HELP conurb_copies_behind Changes of a member that its copies don't have yet."
+    yield "# TYPE conurb_copies_behind gauge"
+    for one in standings:
+        yield sample("conurb_copies_behind", {"city": one["city"]}, one["behind"])
+    yield "# HELP conurb_copies_age_seconds How old the copies of a member are."
+    yield "# TYPE conurb_copies_age_seconds gauge"
+    for one in standings:
+        if one["age"] is not None:
+            yield sample("conurb_copies_age_seconds", {"city": one["city"]}, one["age"])
+    yield "# HELP conurb_copies_failing Whether copying a member doesn't go on at present."
+    yield "# TYPE conurb_copies_failing gauge"
+    for one in standings:
+        yield sample("conurb_copies_failing", {"city": one["city"]}, int(bool(one["error"])))
 
 
 _TEXT: Final[dict[str, Any]] = {"type": "string", "minLength": 1}

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conurb import __version__
 from conurb.errors import ConurbError
+from conurb.federation.freshness import freshness_of
 from conurb.federation.health import NodeHealth, health_of
 from conurb.federation.region import reach_of
+from conurb.federation.replication import replication_of
+from conurb.http.changes import copy_lines
 from conurb.http.exchange import Answer, Exchange, give_json
+from conurb.http.freshness import freshness_lines
 from conurb.http.metrics import Metrics, sample
 from conurb.http.region import health_lines
 from conurb.http.routing import HTML, TEXT, Reply, Route
@@ -102,6 +106,12 @@ async def _store_lines(exchange: Exchange) -> AsyncIterator[str]:
     for node in nodes:
         seen |= {one.node: one for one in await health_of(reach_of(node))}
     for line in health_lines(list(seen.values())):
+        yield line
+    copies = [one for node in nodes for one in replication_of(node).list_standings()]
+    for line in copy_lines(copies):
+        yield line
+    promises = [one for node in nodes for one in freshness_of(node).list_standings()]
+    for line in freshness_lines(promises, exchange.host.clock()):
         yield line
     yield "# HELP conurb_entities Current entities, by tenant and type."
     yield "# TYPE conurb_entities gauge"
