@@ -46,7 +46,13 @@ MODULES: Final = (
     "region",
     "freshness",
     "remote_notify",
+    "ogc.landing",
+    "ogc.collections",
+    "ogc.items",
+    "ogc.tiles",
+    "map",
     "health",
+    "page",
     "openapi",
 )
 """The modules of `conurb.http` that have routes."""

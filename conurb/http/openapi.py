@@ -16,7 +16,19 @@ import orjson
 from conurb import __version__
 from conurb.http.exchange import JSON_HEADER, Answer, Exchange
 from conurb.http.problems import PROBLEMS
-from conurb.http.routing import GEO_JSON, HTML, JSON, JSON_LD, MERGE_PATCH, TEXT, Reply, Route
+from conurb.http.routing import (
+    BINARY,
+    CSV,
+    EVENTS,
+    GEO_JSON,
+    HTML,
+    JSON,
+    JSON_LD,
+    MERGE_PATCH,
+    TEXT,
+    Reply,
+    Route,
+)
 from conurb.http.schemas import SCHEMAS
 
 TITLES: Final = {problem.status: problem.title for problem in PROBLEMS.values()}
@@ -169,13 +181,24 @@ def _response(route: Route, reply: Reply) -> dict[str, Any]:
     response: dict[str, Any] = {"description": reply.meaning}
     if reply.headers:
         response["headers"] = {name: HEADERS[name] for name in reply.headers}
-    if reply.schema in (TEXT, HTML):
+    if reply.media:
+        response["content"] = {media: {"schema": _plain(reply, media)} for media in reply.media}
+    elif reply.schema in (TEXT, HTML):
         response["content"] = {reply.schema: {"schema": {"type": "string"}}}
     elif reply.schema is not None:
         response["content"] = {
             media: {"schema": _answer_schema(reply, media)} for media in route.accepts or (JSON,)
         }
     return response
+
+
+def _plain(reply: Reply, media: str) -> dict[str, Any]:
+    """Give the schema of an answer in one of the media types that the reply names itself."""
+    if reply.schema is None or media in BINARY:
+        return {}
+    if media in (TEXT, HTML, CSV, EVENTS):
+        return {"type": "string"}
+    return {"$ref": f"#/components/schemas/{reply.schema}"}
 
 
 def _answer_schema(reply: Reply, media: str) -> dict[str, Any]:

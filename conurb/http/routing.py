@@ -29,19 +29,27 @@ GEO_JSON: Final = "application/geo+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
 TEXT: Final = "text/plain"
 HTML: Final = "text/html"
+MVT: Final = "application/vnd.mapbox-vector-tile"
+CSV: Final = "text/csv"
+PARQUET: Final = "application/vnd.apache.parquet"
+EVENTS: Final = "text/event-stream"
+BINARY: Final = frozenset({MVT, PARQUET})
+"""Media types of answers that aren't text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One success that an operation may answer with: what it means and the body's schema.
 
-    `schema` names a component of the OpenAPI document; None is an answer without a body.
+    `schema` names a component of the OpenAPI document; None is an answer without a body. `media`
+    are its media types when they aren't those that the route negotiates.
     """
 
     meaning: str
     schema: str | None = None
     many: bool = False
     headers: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +59,9 @@ class Route:
     `path` has variables in braces. `body` names the schema of the request's body (`body_many`: a
     list of them). `accepts` are the media types it can answer with, in order of precedence
     (6.3.4); empty for an operation that doesn't look at Accept. `makes_tenant` says that a tenant
-    that doesn't exist is created (5.5.10); `any_tenant` that it doesn't have to exist. `errors`
-    are the statuses of problems beyond those that any operation has.
+    that doesn't exist is created (5.5.10); `any_tenant` that it doesn't have to exist; `any_params`
+    that parameters are not the node's to judge, as those of a page. `errors` are the statuses of
+    problems beyond those that any operation has.
     """
 
     method: Method
@@ -69,6 +78,7 @@ class Route:
     errors: tuple[int, ...] = (400,)
     makes_tenant: bool = False
     any_tenant: bool = False
+    any_params: bool = False
     open_to_all: bool = False
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
 
 from conurb.errors import BadRequestDataError
 
@@ -88,3 +88,19 @@ class Layer:
                     f"layer {self.id}: classes go by rising numbers unless they are categorical, "
                     f"not {values!r}"
                 )
+
+
+def layer_document(layer: Layer) -> dict[str, Any]:
+    """Write a layer as JSON says it: the fields by their names in camelCase."""
+    document: dict[str, Any] = {}
+    for one in fields(layer):
+        head, *rest = one.name.split("_")
+        value = getattr(layer, one.name)
+        if one.name == "classes":
+            value = [{"value": c.value, "colour": c.colour, "label": dict(c.label)} for c in value]
+        elif isinstance(value, tuple):
+            value = list(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        document[head + "".join(map(str.title, rest))] = value
+    return document

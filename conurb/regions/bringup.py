@@ -19,6 +19,8 @@ from conurb.model.registration import FEDERATION_OPS, THIS_PROCESS, Registration
 from conurb.node.host import Host
 from conurb.node.node import Node
 from conurb.regions.figures import Figure
+from conurb.regions.layers import KIND as PORTRAYAL
+from conurb.regions.layers import portrayal_of
 from conurb.regions.objects import (
     Expand,
     city_object,
@@ -59,6 +61,8 @@ async def load(
     each city. Raises UnavailableError when a node doesn't open or write.
     """
     region = await host.node(None)
+    portrayal = Document(PORTRAYAL, pack.definition.id, portrayal_of(pack))
+    await region.store.put_document(portrayal)
     body = {"digest": pack.digest(), "form": FORM}
     known = await region.store.find_document(KIND, pack.definition.id)
     if known is not None and dict(known.body) == body and not again:

@@ -1,0 +1,111 @@
+"""/ogc/collections: every type of objects that exists here, and what can be asked of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from conurb.http.completeness import consumption
+from conurb.http.exchange import Answer, Exchange, give_json
+from conurb.http.ogc.asking import terms
+from conurb.http.ogc.links import COLLECTIONS, collection_path, link
+from conurb.http.params import LANG, LOCAL
+from conurb.http.routing import GEO_JSON, JSON, Reply, Route
+from conurb.http.schemas import items, obj, ref
+from conurb.model.vocabulary import find_label
+
+if TYPE_CHECKING:
+    from conurb.store.contract import TypeInfo
+
+PATH: Final = COLLECTIONS + "/{type}"
+CRS84: Final = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+
+
+async def list_collections(exchange: Exchange) -> Answer:
+    """List the collections."""
+    consume = await consumption(exchange)
+    infos = await consume.list_types(exchange.caller)
+    described = [collection_of(exchange, info) for info in infos]
+    links = [link(exchange, COLLECTIONS, "self", JSON)]
+    return give_json({"links": links, "collections": described})
+
+
+async def get_collection(exchange: Exchange) -> Answer:
+    """Describe one collection."""
+    return give_json(collection_of(exchange, await find_type(exchange)))
+
+
+async def find_type(exchange: Exchange) -> TypeInfo:
+    """Give the type that a collection is; raise NotFoundError when no object has it."""
+    name = exchange.args["type"]
+    consume = await consumption(exchange)
+    return await consume.get_type(exchange.caller, terms().expand(name))
+
+
+def collection_of(exchange: Exchange, info: TypeInfo) -> dict[str, Any]:
+    """Describe a collection."""
+    name = terms().compact(info.iri)
+    path = collection_path(name)
+    lang = exchange.params.text("lang") or "en"
+    title = find_label(name, "zh" if lang.startswith("zh") else "en") or name
+    return {
+        "id": name,
+        "title": title,
+        "itemType": "feature",
+        "itemCount": info.entity_count,
+        "crs": [CRS84],
+        "storageCrs": CRS84,
+        "links": [
+            link(exchange, path, "self", JSON),
+            link(exchange, f"{path}/items", "items", GEO_JSON, title),
+        ],
+    }
+
+
+_COLLECTION: Final = obj(
+    {
+        "id": {"type": "string"},
+        "title": {"type": "string"},
+        "itemCount": {"type": "integer"},
+        "crs": items({"type": "string"}),
+        "links": items(ref("OgcLink")),
+    },
+    required=("id", "links"),
+)
+SCHEMAS: Final[dict[str, Any]] = {
+    "OgcCollection": _COLLECTION,
+    "OgcCollections": obj(
+        {"links": items(ref("OgcLink")), "collections": items(ref("OgcCollection"))},
+        required=("links", "collections"),
+    ),
+}
+
+
+def routes() -> tuple[Route, ...]:
+    """Give the routes of this module."""
+    tag = "OGC API"
+    return (
+        Route(
+            "GET",
+            COLLECTIONS,
+            "ogcCollections",
+            "The types of objects that exist here, as collections",
+            list_collections,
+            tag,
+            params=(LANG, LOCAL),
+            accepts=(),
+            replies={200: Reply("The collections.", "OgcCollections")},
+            errors=(400, 404),
+        ),
+        Route(
+            "GET",
+            PATH,
+            "ogcCollection",
+            "One type of objects, as a collection",
+            get_collection,
+            tag,
+            params=(LANG, LOCAL),
+            accepts=(),
+            replies={200: Reply("The collection.", "OgcCollection")},
+            errors=(400, 404),
+        ),
+    )

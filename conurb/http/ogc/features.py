@@ -1,0 +1,38 @@
+"""An object as a GeoJSON feature: flat properties, one geometry (RFC 7946)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conurb.model.render.flat import flat_row
+
+if TYPE_CHECKING:
+    from conurb.http.ogc.asking import Shown
+    from conurb.model.context import Terms
+    from conurb.model.entity import Entity
+    from conurb.model.render.flat import FlatView
+
+
+def feature_of(entity: Entity, terms: Terms, view: FlatView, shown: Shown) -> dict[str, Any]:
+    """Write an object as a feature."""
+    return {
+        "type": "Feature",
+        "id": entity.id,
+        "geometry": geometry_of(entity, shown),
+        "properties": flat_row(entity, terms, view),
+    }
+
+
+def geometry_of(entity: Entity, shown: Shown) -> Any:
+    """Give the geometry of an object that is shown; None without one.
+
+    Without a datasetId it is the default instance, or the first when there is no default.
+    """
+    instances = entity.attrs.get(shown.attribute, [])
+    found = [
+        one
+        for one in instances
+        if one["type"] == "GeoProperty"
+        and (shown.dataset is None or one.get("datasetId") == shown.dataset)
+    ]
+    return found[0]["value"] if found else None

@@ -1,0 +1,184 @@
+"""/ogc/collections/{type}/items: the objects of a type as features, page by page.
+
+Pages are in order of id, and a link to the next one says after which id it begins, so that it stays
+right whatever is written meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from conurb.errors import BadRequestDataError, NotFoundError
+from conurb.http.completeness import completeness_headers, consumption, is_strict
+from conurb.http.exchange import Answer, Exchange, Header
+from conurb.http.ogc.asking import (
+    BBOX,
+    SELECTING,
+    Shown,
+    read_at,
+    read_query,
+    read_shown,
+    read_view,
+    terms,
+)
+from conurb.http.ogc.features import feature_of
+from conurb.http.ogc.links import collection_path, link, with_query
+from conurb.http.params import LIMIT, Param, described
+from conurb.http.routing import GEO_JSON, JSON, Reply, Route
+from conurb.http.schemas import items as array
+from conurb.http.schemas import obj, ref
+from conurb.model.query.tree import AttributePath, Compare, Query, conjunction
+from conurb.model.time import shown_us
+
+if TYPE_CHECKING:
+    from conurb.node.consume import Answer as Found
+
+PATH: Final = "/ogc/collections/{type}/items"
+PAGE: Final = 100
+AFTER: Final = Param("after", "Id after which the page begins; links to next pages have it.")
+
+
+async def items(exchange: Exchange) -> Answer:
+    """Give a page of a collection."""
+    params, collection = exchange.params, exchange.args["type"]
+    shown = read_shown(params)
+    view = read_view(params, shown)
+    query = read_query(collection, params, shown)
+    at_us = read_at(params)
+    limit = read_limit(exchange)
+    after = params.text("after")
+    paged = replace(
+        query,
+        limit=limit,
+        condition=conjunction(query.condition, None if after is None else _after(after)),
+    )
+    consume = await consumption(exchange)
+    found = await consume.query(exchange.caller, replace(paged, count=after is None), at_us=at_us)
+    headers = completeness_headers(found, strict=is_strict(exchange))
+    if not found.entities and after is None:
+        await check_collection(exchange, query)
+    document: dict[str, Any] = {
+        "type": "FeatureCollection",
+        "timeStamp": shown_us(exchange.host.clock()),
+        "numberReturned": len(found.entities),
+    }
+    if found.total is not None:
+        document["numberMatched"] = found.total
+    document["features"] = [feature_of(one, terms(), view, shown) for one in found.entities]
+    document["links"] = _page_links(exchange, collection, found, limit)
+    return give(exchange, document, headers)
+
+
+def _after(entity_id: str) -> Compare:
+    return Compare(AttributePath(("id",)), ">", entity_id)
+
+
+async def check_collection(exchange: Exchange, query: Query) -> None:
+    """Raise NotFoundError when there is no object of the collection at all."""
+    bare = Query(selectors=query.selectors, limit=1)
+    consume = await consumption(exchange)
+    if not (await consume.query(exchange.caller, bare)).entities:
+        raise NotFoundError(
+            f"collection {exchange.args['type']!r}: no object of this type exists here"
+        )
+
+
+def read_limit(exchange: Exchange) -> int:
+    """Read the size of the page; more than this node gives at once is that."""
+    limit = exchange.params.count("limit")
+    if limit == 0:
+        raise BadRequestDataError("limit: 0 is below 1")
+    return min(limit or PAGE, exchange.settings.page_max)
+
+
+def _page_links(
+    exchange: Exchange, collection: str, found: Found, limit: int
+) -> list[dict[str, Any]]:
+    path = collection_path(collection)
+    links = [
+        link(exchange, with_query(exchange, f"{path}/items", {}), "self", GEO_JSON),
+        link(exchange, path, "collection", JSON),
+    ]
+    if found.more and found.entities:
+        changes = {"after": found.entities[-1].id, "limit": str(limit)}
+        links.append(
+            link(exchange, with_query(exchange, f"{path}/items", changes), "next", GEO_JSON)
+        )
+    return links
+
+
+async def item(exchange: Exchange) -> Answer:
+    """Give one object of a collection."""
+    params, collection = exchange.params, exchange.args["type"]
+    shown: Shown = read_shown(params)
+    view = read_view(params, shown)
+    entity_id, at_us = exchange.args["featureId"], read_at(params)
+    query = read_query(collection, params, shown)
+    selector = replace(query.selectors[0], ids=(entity_id,))
+    consume = await consumption(exchange)
+    found = await consume.query(exchange.caller, Query(selectors=(selector,), limit=1), at_us=at_us)
+    headers = completeness_headers(found, strict=is_strict(exchange))
+    if not found.entities:
+        raise NotFoundError(f"collection {collection!r} has no feature {entity_id!r}")
+    document = feature_of(found.entities[0], terms(), view, shown)
+    path = collection_path(collection)
+    document["links"] = [
+        link(exchange, exchange.scope["path"], "self", GEO_JSON),
+        link(exchange, path, "collection", JSON),
+    ]
+    return give(exchange, document, headers)
+
+
+def give(exchange: Exchange, document: Any, headers: list[Header]) -> Answer:
+    """Answer with GeoJSON."""
+    media = (b"content-type", exchange.media.encode())
+    return Answer(200, orjson.dumps(document), [media, *headers])
+
+
+SCHEMAS: Final[dict[str, Any]] = {
+    "OgcFeatures": obj(
+        {
+            "type": {"const": "FeatureCollection"},
+            "features": array(ref("Feature")),
+            "links": array(ref("OgcLink")),
+            "timeStamp": {"type": "string", "format": "date-time"},
+            "numberReturned": {"type": "integer", "minimum": 0},
+            "numberMatched": {"type": "integer", "minimum": 0},
+        },
+        required=("type", "features"),
+    ),
+}
+
+
+def routes() -> tuple[Route, ...]:
+    """Give the routes of this module."""
+    tag = "OGC API"
+    return (
+        Route(
+            "GET",
+            PATH,
+            "ogcItems",
+            "The objects of a type as features",
+            items,
+            tag,
+            params=(BBOX, *SELECTING, described(LIMIT, "Features of a page, 1 or more."), AFTER),
+            accepts=(GEO_JSON, JSON),
+            replies={200: Reply("A page of features.", "OgcFeatures", media=(GEO_JSON, JSON))},
+            errors=(400, 404, 503),
+        ),
+        Route(
+            "GET",
+            PATH + "/{featureId}",
+            "ogcItem",
+            "One object as a feature",
+            item,
+            tag,
+            params=SELECTING,
+            accepts=(GEO_JSON, JSON),
+            replies={200: Reply("The feature.", "Feature", media=(GEO_JSON, JSON))},
+            errors=(400, 404, 503),
+        ),
+    )

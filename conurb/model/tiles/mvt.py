@@ -1,0 +1,266 @@
+"""The bytes of a vector tile (Mapbox Vector Tile 2.1): layers written, and layers put together.
+
+A layer is written feature by feature; what two nodes drew of one layer becomes one layer by
+moving the numbers of its keys and values, without looking at geometries. Measured against the
+libraries that there are in docs/decisions/0009.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from conurb.model.tiles.quad import EXTENT
+
+POINT: Final = 1
+LINE: Final = 2
+POLYGON: Final = 3
+
+MOVE_TO: Final = 1
+LINE_TO: Final = 2
+CLOSE_PATH: Final = 7
+
+_DOUBLE: Final = struct.Struct("<d")
+_SMALL: Final = tuple(bytes((n,)) for n in range(128))
+
+# Tags of the protocol buffer: number of the field << 3 | kind of wire.
+_TILE_LAYER: Final = b"\x1a"
+_LAYER_NAME: Final = 0x0A
+_LAYER_FEATURE: Final = 0x12
+_LAYER_KEY: Final = 0x1A
+_LAYER_VALUE: Final = 0x22
+_FEATURE_TAGS: Final = 0x12
+_FEATURE_GEOMETRY: Final = 0x22
+
+Scalar = str | int | float | bool
+
+
+def varint(number: int) -> bytes:
+    """Write a number in as few bytes as it needs."""
+    if number < 128:
+        return _SMALL[number]
+    out = bytearray()
+    while number >= 128:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def varints(numbers: Iterable[int]) -> bytes:
+    """Write numbers one after the other."""
+    out = bytearray()
+    append = out.append
+    for number in numbers:
+        rest = number
+        while rest >= 128:
+            append(rest & 0x7F | 0x80)
+            rest >>= 7
+        append(rest)
+    return bytes(out)
+
+
+def zigzag(number: int) -> int:
+    """Write the sign of a number into its last bit.
+
+    >>> [zigzag(n) for n in (0, -1, 1, -2)]
+    [0, 1, 2, 3]
+    """
+    return (number << 1) ^ (number >> 63)
+
+
+def field(tag: int, body: bytes) -> bytes:
+    """Write a field of variable length."""
+    return b"".join((_SMALL[tag], varint(len(body)), body))
+
+
+def value_bytes(value: Scalar) -> bytes:
+    """Write the value of a property."""
+    if isinstance(value, str):
+        return field(0x0A, value.encode())
+    if isinstance(value, bool):
+        return b"\x38\x01" if value else b"\x38\x00"
+    if isinstance(value, int) and -(2**63) <= value < 2**63:
+        return b"\x28" + varint(value) if value >= 0 else b"\x30" + varint(zigzag(value))
+    return b"\x19" + _DOUBLE.pack(value)
+
+
+class LayerWriter:
+    """Writes one layer."""
+
+    def __init__(self, name: str, *, extent: int = EXTENT) -> None:
+        self._name = name
+        self._extent = extent
+        self._keys: dict[str, int] = {}
+        self._values: dict[bytes, int] = {}
+        self._numbers: dict[tuple[type, Scalar], int] = {}
+        self._features: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._features)
+
+    def add(
+        self,
+        kind: int,
+        geometry: bytes,
+        properties: Mapping[str, Scalar],
+        *,
+        number: int | None = None,
+    ) -> None:
+        """Add a feature: its kind, its commands as bytes, its properties, its number if any."""
+        tags = bytearray()
+        for name, value in properties.items():
+            tags += varint(self._keys.setdefault(name, len(self._keys)))
+            tags += varint(self._number(value))
+        head = b"" if number is None else b"\x08" + varint(number)
+        body = b"".join(
+            (head, field(_FEATURE_TAGS, bytes(tags)), b"\x18", _SMALL[kind])
+            if tags
+            else (head, b"\x18", _SMALL[kind])
+        )
+        self._features.append(field(_LAYER_FEATURE, body + field(_FEATURE_GEOMETRY, geometry)))
+
+    def _number(self, value: Scalar) -> int:
+        key = (value.__class__, value)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._values.setdefault(value_bytes(value), len(self._values))
+            self._numbers[key] = number
+        return number
+
+    def layer(self) -> bytes:
+        """Give the layer as it stands in a tile; nothing when it has no features."""
+        if not self._features:
+            return b""
+        keys = [field(_LAYER_KEY, key.encode()) for key in self._keys]
+        return _layer(self._name, self._features, keys, self._values, self._extent)
+
+
+def _layer(
+    name: str,
+    features: Sequence[bytes],
+    keys: Sequence[bytes],
+    values: Iterable[bytes],
+    extent: int,
+) -> bytes:
+    body = b"".join(
+        (
+            b"\x78\x02",
+            field(_LAYER_NAME, name.encode()),
+            *features,
+            *keys,
+            *(field(_LAYER_VALUE, value) for value in values),
+            b"\x28",
+            varint(extent),
+        )
+    )
+    return b"".join((_TILE_LAYER, varint(len(body)), body))
+
+
+# ── reading as far as merging needs it ────────────────────────────────────────────────────────
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """Read a number; give it and where it ends."""
+    number = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 128:
+            return number, at
+        shift += 7
+
+
+def iter_fields(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Stream the fields of a message: number of the field, and its number or its bytes."""
+    at, end = 0, len(data)
+    while at < end:
+        tag, at = read_varint(data, at)
+        wire = tag & 7
+        if wire == 0:
+            value, at = read_varint(data, at)
+            yield tag >> 3, value
+        elif wire == 2:
+            length, at = read_varint(data, at)
+            yield tag >> 3, data[at : at + length]
+            at += length
+        elif wire == 1:
+            yield tag >> 3, data[at : at + 8]
+            at += 8
+        elif wire == 5:
+            yield tag >> 3, data[at : at + 4]
+            at += 4
+        else:
+            raise ValueError(f"a field has the unknown wire kind {wire}")
+
+
+def read_varints(data: bytes) -> list[int]:
+    """Read numbers that stand one after the other."""
+    numbers, at, end = [], 0, len(data)
+    while at < end:
+        number, at = read_varint(data, at)
+        numbers.append(number)
+    return numbers
+
+
+def iter_layers(tile: bytes) -> Iterator[bytes]:
+    """Stream the bodies of a tile's layers."""
+    for number, value in iter_fields(tile):
+        if number == 3:
+            yield value
+
+
+def merge_layers(name: str, tiles: Sequence[bytes], *, extent: int = EXTENT) -> bytes:
+    """Put the layers of several tiles together into one layer of a name.
+
+    Every layer has to have the extent given. Raises ValueError for what isn't a tile.
+    """
+    present = [tile for tile in tiles if tile]
+    features: list[bytes] = []
+    keys: dict[bytes, int] = {}
+    values: dict[bytes, int] = {}
+    try:
+        for tile in present:
+            for body in iter_layers(tile):
+                _take(body, features, keys, values)
+    except (IndexError, TypeError) as error:
+        raise ValueError(f"not a vector tile: {error}") from error
+    if not features:
+        return b""
+    return _layer(name, features, [field(_LAYER_KEY, key) for key in keys], values, extent)
+
+
+def _take(
+    body: bytes, features: list[bytes], keys: dict[bytes, int], values: dict[bytes, int]
+) -> None:
+    """Take the features of one layer over, with the numbers that keys and values get here."""
+    found: list[bytes] = []
+    key_numbers: list[int] = []
+    value_numbers: list[int] = []
+    for number, part in iter_fields(body):
+        if number == 2:
+            found.append(part)
+        elif number == 3:
+            key_numbers.append(keys.setdefault(part, len(keys)))
+        elif number == 4:
+            value_numbers.append(values.setdefault(part, len(values)))
+    numbers = key_numbers, value_numbers
+    for feature in found:
+        features.append(field(_LAYER_FEATURE, _renumbered(feature, numbers)))
+
+
+def _renumbered(feature: bytes, numbers: tuple[list[int], list[int]]) -> bytes:
+    out: list[bytes] = []
+    for number, part in iter_fields(feature):
+        if number == 1:
+            out.append(b"\x08" + varint(part))
+        elif number == 2:
+            tags = read_varints(part)
+            out.append(field(_FEATURE_TAGS, varints(numbers[n % 2][t] for n, t in enumerate(tags))))
+        elif number == 3:
+            out.append(b"\x18" + varint(part))
+        elif number == 4:
+            out.append(field(_FEATURE_GEOMETRY, part))
+    return b"".join(out)
