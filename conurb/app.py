@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.applications import Starlette
 
@@ -17,6 +17,7 @@ from conurb.errors import ConfigError, UnavailableError
 from conurb.federation.copies import keep_copies
 from conurb.federation.freshness import watch_freshness
 from conurb.federation.region import federate, reach_of
+from conurb.federation.replication import COPIES
 from conurb.federation.wire import Wire
 from conurb.http.app import build_app
 from conurb.http.auth import TokenBook
@@ -28,9 +29,12 @@ from conurb.node.context_fetch import HttpFetch
 from conurb.node.contexts import Contexts
 from conurb.node.delivery import Delivery
 from conurb.node.host import Host
-from conurb.node.node import Node
+from conurb.node.node import Companion, Node
 from conurb.node.shelf import open_shelf
 from conurb.node.tokens import TokenFile
+
+if TYPE_CHECKING:
+    from conurb.systems.contract import Place
 
 COLLECTION_THRESHOLDS = (50_000, 20, 100)
 """When Python looks for garbage in circles: a batch makes tens of thousands of objects that are
@@ -67,8 +71,10 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
     """Make the host of a process, not yet opened: its nodes answer for those they register."""
     contexts = build_contexts(settings, clock=clock)
     wire = Wire(Outbound(settings.outbound_allowed), contexts)
+    add_systems = systems_of(settings)
 
     def prepare(node: Node) -> None:
+        runner = add_systems(node)
         federate(
             node,
             name=node.tenant or host.id,
@@ -78,6 +84,8 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
         )
         keep_copies(node, reach_of(node), host)
         watch_freshness(node, reach_of(node), period_s=settings.freshness_s)
+        if runner is not None:
+            node.companions.append(runner)
 
     host = Host(
         open_shelf(settings.store, clock=clock),
@@ -94,6 +102,42 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
         release=wire.close,
     )
     return host
+
+
+def systems_of(settings: Settings) -> Callable[[Node], Companion | None]:
+    """Give what adds to a node the systems that are switched on; it gives their runner.
+
+    Copies of a member's objects are no node of their own and have none. Raises ConfigError for a
+    system that isn't installed, or an option of one that isn't switched on.
+    """
+    if not settings.systems:
+        return lambda node: None
+    from conurb.systems.registry import get_systems
+    from conurb.systems.runner import Journals, Runner, Setup
+
+    systems = get_systems(settings.systems)
+    strange = set(settings.system) - {one.name for one in systems}
+    if strange:
+        raise ConfigError(f"system: {', '.join(sorted(strange))} is not among systems")
+    setup = Setup(
+        systems,
+        folder=settings.data_folder / "systems",
+        options=settings.system,
+        recordings=settings.recordings,
+        replay=settings.replay,
+        check_types=settings.check_types,
+    )
+    journals = Journals()
+
+    def add(node: Node) -> Companion | None:
+        if (node.tenant or "").startswith(COPIES):
+            return None
+        places = settings.places if node.tenant is None else ("node",)
+        runner = Runner(node, setup, frozenset(cast("tuple[Place, ...]", places)), journals)
+        runner.guard()
+        return runner
+
+    return add
 
 
 def tokens_of(settings: Settings) -> TokenBook | None:

@@ -8,10 +8,11 @@ Conurb reads the environment. Stands on `conurb.errors` alone.
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ _MIB: Final = 1024 * 1024
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"0", "false", "no", "off"})
 PORT_MAX: Final = 65_535
+PLACES: Final = frozenset({"node", "region"})
+"""Where parts of a system run (`conurb.systems.contract.Place`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,8 @@ class Settings:
     process, without a path; without it, answers name the address that the request came to.
     `outbound` is the allow-list of `conurb.access.outbound`: where the process may send to;
     `fetch_contexts` says whether an unknown @context may be fetched from them at all.
+    `systems` are switched on by name ("all": every one that is installed); the table `system` has
+    a table of options for each, `places` says what parts of them run at the default tenant.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +60,13 @@ class Settings:
     context_bytes_max: int = 4 * _MIB
     context_lifetime_s: int = 86_400
     contexts_max: int = 512
+
+    systems: tuple[str, ...] = ()
+    system: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    places: tuple[str, ...] = ("node", "region")
+    check_types: bool = False
+    replay: bool = False
+    recordings: Path | None = None
 
     body_bytes_max: int = 64 * _MIB
     body_depth_max: int = 128
@@ -90,6 +102,13 @@ class Settings:
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ConfigError("tls_certificate and tls_key go together: one of them is missing")
+        if not self.places or set(self.places) - PLACES:
+            raise ConfigError(
+                f"places: {', '.join(self.places) or 'nothing'} is not one or more of "
+                f"{', '.join(sorted(PLACES))}"
+            )
+        if self.recordings is not None and not self.recordings.is_dir():
+            raise ConfigError(f"recordings: there is no folder {self.recordings}")
         for name in ("contexts", "tls_certificate", "tls_key"):
             path = getattr(self, name)
             if path is not None and not path.is_file():
@@ -187,6 +206,8 @@ def _typed(name: str, value: Any) -> Any:
         if kind.startswith("tuple"):
             items = value.split(",") if isinstance(value, str) else value
             return tuple(str(item).strip() for item in items if str(item).strip())
+        if kind.startswith("Mapping"):
+            return _tables(value)
         return str(value)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{name}: {value!r} is not {_wanted(kind)}") from error
@@ -207,8 +228,18 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
+def _tables(value: Any) -> dict[str, dict[str, Any]]:
+    """Read tables by name: from TOML as they are, from a variable as JSON."""
+    tables = json.loads(value) if isinstance(value, str) else value
+    if not isinstance(tables, dict) or not all(isinstance(one, dict) for one in tables.values()):
+        raise TypeError(value)
+    return tables
+
+
 def _wanted(kind: str) -> str:
     words = {"bool": "true or false", "int": "a whole number", "float": "a number"}
+    if kind.startswith("Mapping"):
+        return "tables by name"
     return words.get(kind, "a list of texts" if kind.startswith("tuple") else "a path")
 
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from conurb.store.contract import Store
 
 REPLICA: Final = "replica"
+COPIES: Final = "replica."
+"""What the names of tenants begin with that hold copies."""
 READER: Final = "replica"
 """The reader of the member's journal, as whose position the store of the copies keeps it."""
 AS_OF: Final = "replica-as-of"
@@ -86,8 +88,8 @@ class Replica:
 
 def tenant_of(city: str) -> str:
     """Name the tenant that holds the copies of a city; a name that can't stand becomes its hash."""
-    name = f"replica.{city}"
-    return name if TENANT.fullmatch(name) else f"replica.{digest_of(city)[:32]}"
+    name = f"{COPIES}{city}"
+    return name if TENANT.fullmatch(name) else f"{COPIES}{digest_of(city)[:32]}"
 
 
 @dataclass(slots=True)
