@@ -70,7 +70,8 @@ def rank_uncertainty(
     parameter 1). A missing figure is drawn from those that others have of the same indicator and
     year. `dropped` is the chance that a figure that is there counts as missing in a draw, and its
     weight is shared out among the others: what if the data were worse? Units whose figures hold
-    less than the method's `coverage_min` of the weight are left out. Raises InputError for fewer than two units, or arguments out of bounds.
+    less than the method's `coverage_min` of the weight are left out. Raises InputError for fewer
+    than two units, or arguments out of bounds.
     """
     if not 1 <= draws <= DRAWS_MAX:
         raise InputError(f"draws is {draws}; allowed are 1 to {DRAWS_MAX}")

@@ -8,7 +8,7 @@ by name. Definitions: Anselin 1988, Spatial Econometrics, ch. 3; LeSage and Pace
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import shapely
@@ -16,14 +16,13 @@ from numpy.typing import ArrayLike
 from shapely.geometry.base import BaseGeometry
 
 from conurb.errors import InputError
-from conurb.model.geometry import EARTH_RADIUS_M, to_shapely
+from conurb.model.geometry import to_shapely
 from conurb.strategy.panel import Figures
+from conurb.strategy.sphere import great_circle_km
 from conurb.strategy.spillover.weights import Weights, warn_of_islands
 
 Rule: TypeAlias = Literal["queen", "rook"]
 Shape: TypeAlias = "BaseGeometry | Mapping[str, Any]"
-
-M_PER_KM: Final = 1000.0
 
 
 def _shapes(geometries: Sequence[Shape]) -> list[BaseGeometry]:
@@ -35,21 +34,6 @@ def _shapes(geometries: Sequence[Shape]) -> list[BaseGeometry]:
 def centroids(geometries: Sequence[Shape]) -> Figures:
     """Give the centroids [N x 2] of shapely geometries or GeoJSON objects."""
     return shapely.get_coordinates([shape.centroid for shape in _shapes(geometries)])
-
-
-def great_circle_km(points: ArrayLike) -> Figures:
-    """Give the distances [N x N] in km between points, on the sphere that geometry uses."""
-    degrees = np.asarray(points, dtype=np.float64)
-    if degrees.ndim != 2 or degrees.shape[1] != 2 or not np.isfinite(degrees).all():
-        raise InputError(f"Points must be finite [N x 2] longitude, latitude, not {degrees.shape}")
-    if (np.abs(degrees) > (180.0, 90.0)).any():
-        raise InputError("Points must be longitude and latitude in degrees (WGS84), in that order")
-    lam, phi = np.radians(degrees).T
-    half_phi = np.sin((phi[:, None] - phi) / 2) ** 2
-    half_lam = np.sin((lam[:, None] - lam) / 2) ** 2
-    h = half_phi + np.cos(phi)[:, None] * np.cos(phi) * half_lam
-    km: Figures = 2 * EARTH_RADIUS_M / M_PER_KM * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0)))
-    return km
 
 
 def contiguity(

@@ -9,8 +9,8 @@ import pytest
 
 from conurb.errors import InputError
 from conurb.strategy.panel import Panel
+from conurb.strategy.sphere import great_circle_km
 from conurb.strategy.spillover.did import ring_did, rings, spatial_did
-from conurb.strategy.spillover.distance import great_circle_km
 from conurb.strategy.spillover.weights import Weights
 from conurb.strategy.warning import StrategyWarning
 from tests.strategy.spillover.reference import made_up_weights

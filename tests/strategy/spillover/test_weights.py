@@ -11,12 +11,12 @@ from shapely.geometry import box, mapping
 
 from conurb.errors import InputError, NotFoundError
 from conurb.model.geometry import EARTH_RADIUS_M
+from conurb.strategy.sphere import great_circle_km
 from conurb.strategy.spillover.distance import (
     centroids,
     contiguity,
     distance_band,
     economic_distance,
-    great_circle_km,
     inverse_distance,
     k_nearest,
     travel_time,
