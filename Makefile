@@ -8,17 +8,18 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PAGE := conurb/web_dist/index.html
 PORT ?= 8080
 SUITE ?=
 UPDATE ?=
 STORE ?= sqlite
 
-.PHONY: help setup up test check bench conformance services lock clean
+.PHONY: help setup page up test check bench conformance services lock clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.ready ## Create .venv with the conurb command
+setup: $(VENV)/.ready page ## Create .venv with the conurb command, and build the page
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@echo "Setting up $(VENV) ..."
@@ -27,6 +28,11 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 	@echo "Ready: $(BIN)/conurb"
+
+page: $(PAGE) ## Build the map into conurb/web_dist (Node.js 20.19 or newer); without Node a word on it
+
+$(PAGE): $(shell find web -path web/node_modules -prune -o -path web/tests -prune -o -type f -print)
+	@tools/page.sh
 
 lock: ## Resolve the dependencies anew into requirements.lock
 	tools/venv.sh $(VENV) $(PYTHON)
@@ -48,6 +54,7 @@ check: setup ## Lint, types, layers, docs
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	tools/page.sh check
 	$(BIN)/python -m pytest -q tests/docs
 
 conformance: setup ## Run the public NGSI-LD suite: SUITE=clone [STORE=sqlite|postgres|both]
@@ -63,4 +70,4 @@ bench: setup ## Run every benchmark; each prints a ratio; fails at the end when 
 	test -z "$$missed" || { echo "missed:$$missed"; exit 1; }
 
 clean: ## Remove what was set up
-	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) web/node_modules conurb/web_dist .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

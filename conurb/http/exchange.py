@@ -122,7 +122,7 @@ class Exchange:
         elif route.accepts:
             self.media = route.accepts[0]
         query = self.scope["query_string"]
-        if query:
+        if query and not route.any_params:
             self.params = read_params(query, route.params, text_max=self.settings.query_text_max)
 
     def identify(self, caller: Caller) -> None:

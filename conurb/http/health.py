@@ -1,4 +1,4 @@
-"""How the process is doing: /health, /metrics, /version, and what is running at /."""
+"""How the process is doing: /health, /metrics, /version."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import os
 import platform
 from collections.abc import AsyncIterator, Iterator
-from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb import __version__
@@ -20,7 +19,7 @@ from conurb.http.exchange import Answer, Exchange, give_json
 from conurb.http.freshness import freshness_lines
 from conurb.http.metrics import Metrics, sample
 from conurb.http.region import health_lines
-from conurb.http.routing import HTML, TEXT, Reply, Route
+from conurb.http.routing import TEXT, Reply, Route
 from conurb.model.time import US_PER_S
 
 if TYPE_CHECKING:
@@ -145,68 +144,11 @@ def _labels(node: Node) -> dict[str, str]:
     return {"tenant": node.tenant or ""}
 
 
-async def front(exchange: Exchange) -> Answer:
-    """Say what is running, for people who open the address in a browser."""
-    tenants = exchange.host.list_tenants()
-    rows: list[tuple[str, str]] = [
-        ("节点 · node", exchange.host.id),
-        ("版本 · version", f"Conurb {__version__}, NGSI-LD {NGSI_LD_VERSION}"),
-        ("租户 · tenants", ", ".join(tenants) or "—"),
-    ]
-    links = (
-        ("/health", "状态 · health"),
-        ("/metrics", "指标 · metrics"),
-        ("/openapi.json", "接口说明 · OpenAPI description"),
-        ("/ngsi-ld/v1/types", "对象类型 · types of objects"),
-    )
-    body = _PAGE.format(
-        rows="".join(f"<tr><th>{escape(a)}</th><td>{escape(b)}</td></tr>" for a, b in rows),
-        links="".join(f'<li><a href="{url}">{escape(text)}</a></li>' for url, text in links),
-    )
-    return Answer(200, body.encode(), [(b"content-type", b"text/html; charset=utf-8")])
-
-
-_PAGE: Final = """<!doctype html>
-<html lang="zh">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Conurb</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif }}
-body {{ margin: 3rem auto; max-width: 44rem; padding: 0 1rem }}
-th {{ text-align: left; padding-right: 2rem; font-weight: 600; vertical-align: top }}
-td {{ overflow-wrap: anywhere }}
-</style>
-</head>
-<body>
-<h1>Conurb</h1>
-<p>此进程保存城市对象，并以 NGSI-LD 接口提供服务。<br>
-<span lang="en">This process keeps the objects of cities and serves them by NGSI-LD.</span></p>
-<table>{rows}</table>
-<ul>{links}</ul>
-</body>
-</html>
-"""
-
-
 def routes() -> tuple[Route, ...]:
     """Give the routes of this module."""
     tag = "Process"
     plain: dict[str, Any] = {"errors": (), "any_tenant": True}
     return (
-        Route(
-            "GET",
-            "/",
-            "front",
-            "What is running, for people",
-            front,
-            tag,
-            accepts=(),
-            replies={200: Reply("A page.", HTML)},
-            open_to_all=True,
-            **plain,
-        ),
         Route(
             "GET",
             "/health",

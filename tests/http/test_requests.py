@@ -298,13 +298,6 @@ async def test_health_says_whether_the_store_answers(
     assert ill.json()["detail"] == "the disk is gone"
 
 
-async def test_front_page_says_what_is_running(client: httpx.AsyncClient) -> None:
-    page = await client.get(BASE + "/")
-    assert page.headers["content-type"].startswith("text/html")
-    assert "NGSI-LD" in page.text
-    assert "节点" in page.text
-
-
 async def test_each_tenant_has_an_alias_of_its_own(client: httpx.AsyncClient) -> None:
     names = set()
     for headers in ({}, {"NGSILD-Tenant": "a"}, {"NGSILD-Tenant": "b"}):
