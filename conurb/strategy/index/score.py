@@ -55,6 +55,19 @@ class Scores:
         """Give the indicators in the order of the arrays' last axis."""
         return self.definition.leaves
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Give what is to be said beside the scores: of the definition, and of weights chosen."""
+        chosen = self.method.weighting
+        siblings = (*self.definition.branches, *self.indicators)
+        if chosen == "given":
+            return self.definition.labels
+        if chosen == "equal" and any(one.weight is None for one in siblings):
+            said = "equal weights among siblings by the user's choice; the original's aren't known"
+        else:
+            said = f"weights by {chosen}, not those of the definition"
+        return (*self.definition.labels, said)
+
     def ranks(self) -> Figures:
         """Give the rank of each unit in each year [N x T], 1 the best; equal ones share the better.
 
