@@ -51,6 +51,7 @@ MODULES: Final = (
     "ogc.items",
     "ogc.tiles",
     "map",
+    "systems",
     "health",
     "page",
     "openapi",
@@ -67,6 +68,16 @@ def all_routes() -> tuple[Route, ...]:
     )
 
 
+def routes_of_systems(settings: Settings) -> tuple[Route, ...]:
+    """Give the routes that the systems that are switched on bring along."""
+    if not settings.systems:
+        return ()
+    from conurb.http.systems import system_routes
+    from conurb.systems.registry import get_systems
+
+    return system_routes(get_systems(settings.systems))
+
+
 def build_app(
     host: Host,
     settings: Settings,
@@ -79,7 +90,7 @@ def build_app(
     Without `tokens` it is open to everybody who can reach it. `lifespan` runs around it.
     """
     metrics = Metrics()
-    router = Router(all_routes())
+    router = Router((*all_routes(), *routes_of_systems(settings)))
     app = Starlette(lifespan=lifespan or _nothing)
     app.state.host = host
     app.state.metrics = metrics

@@ -112,6 +112,8 @@ class Exchange:
     def enter(self, route: Route, args: dict[str, str]) -> None:
         """Check the preconditions of an operation (6.3.4) and read its parameters."""
         self.route, self.args = route, args
+        if route.path.startswith("/tenants/{tenant}/"):
+            self.tenant = args.pop("tenant")
         if self.method in BODY_METHODS:
             self._check_length()
             if route.body is not None:

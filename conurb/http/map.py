@@ -12,6 +12,7 @@ from conurb.http.ogc.links import collection_path
 from conurb.http.paging import SAFE
 from conurb.http.routing import Reply, Route
 from conurb.http.schemas import items, obj
+from conurb.http.systems import system_layers
 from conurb.model.portrayal import LANGUAGES, Form, Layer, layer_document
 from conurb.model.query.tree import Query, Selector, TypeIs
 from conurb.model.vocabulary import find_label
@@ -46,6 +47,7 @@ async def layers(exchange: Exchange) -> Answer:
     for stored in await node.store.list_documents(PORTRAYAL):
         region |= stored.body["region"]
         listed += [dict(one) for one in stored.body["layers"]]
+    listed += [layer_document(one) for one in system_layers(node)]
     for name in infos.keys() - {one["type"] for one in listed}:
         plain = await _plain(exchange, name, infos[name])
         if plain is not None:

@@ -73,7 +73,8 @@ def document_of(routes: Iterable[Route]) -> dict[str, Any]:
     """Write the OpenAPI 3.1 document of some routes."""
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        path = route.path.replace("*}", "}")
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -111,13 +112,16 @@ def _operation(route: Route) -> dict[str, Any]:
     }
     if route.body is not None:
         operation["requestBody"] = _body(route)
+    elif route.consumes:
+        content: dict[str, Any] = {media: {"schema": {}} for media in route.consumes}
+        operation["requestBody"] = {"required": True, "content": content}
     if route.open_to_all:
         operation["security"] = [{}]
     return operation
 
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
-    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    names = [part[1:-1].rstrip("*") for part in route.path.split("/") if part.startswith("{")]
     parameters: list[dict[str, Any]] = [
         {
             "name": name,

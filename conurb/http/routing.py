@@ -56,7 +56,9 @@ class Reply:
 class Route:
     """One operation: method and path, its handler, and everything a client needs to know.
 
-    `path` has variables in braces. `body` names the schema of the request's body (`body_many`: a
+    `path` has variables in braces; `{name*}` at its end takes the rest, still encoded. A variable
+    `tenant` at its beginning names the tenant. `consumes` are the media types of a body that isn't
+    one of the node's own schemas. `body` names the schema of the request's body (`body_many`: a
     list of them). `accepts` are the media types it can answer with, in order of precedence
     (6.3.4); empty for an operation that doesn't look at Accept. `makes_tenant` says that a tenant
     that doesn't exist is created (5.5.10); `any_tenant` that it doesn't have to exist; `any_params`
@@ -80,6 +82,7 @@ class Route:
     any_tenant: bool = False
     any_params: bool = False
     open_to_all: bool = False
+    consumes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -88,6 +91,7 @@ class _Branch:
 
     named: dict[str, _Branch] = field(default_factory=dict)
     variable: _Branch | None = None
+    rest: _Branch | None = None
     methods: dict[str, tuple[Route, tuple[str, ...]]] = field(default_factory=dict)
 
 
@@ -115,7 +119,11 @@ class Router:
     def _add(self, route: Route) -> None:
         branch, names = self._root, []
         for segment in route.path.strip("/").split("/"):
-            if segment.startswith("{"):
+            if segment.endswith("*}"):
+                names.append(segment[1:-2])
+                branch.rest = branch.rest or _Branch()
+                branch = branch.rest
+            elif segment.startswith("{"):
                 names.append(segment[1:-1])
                 branch.variable = branch.variable or _Branch()
                 branch = branch.variable
@@ -127,15 +135,20 @@ class Router:
 
     def find(self, method: str, path: str) -> Found:
         """Find the route for a method and a raw (still encoded) path."""
-        branch, values = self._root, []
+        branch = self._root
+        values: list[str] = []
         if path.endswith("/"):
             path = path[:-1]
-        for segment in path[1:].split("/"):
+        segments = path[1:].split("/")
+        rest: tuple[_Branch, list[str]] | None = None
+        for number, segment in enumerate(segments):
+            if branch.rest is not None:
+                rest = branch.rest, [*values, "/".join(segments[number:])]
             following = branch.named.get(segment)
             if following is None:
                 following = branch.variable
                 if following is None:
-                    return NOT_FOUND
+                    return _of_rest(rest, method)
                 values.append(_decoded(segment))
             branch = following
         entry = branch.methods.get(method)
@@ -143,7 +156,18 @@ class Router:
             return Found(entry[0], dict(zip(entry[1], values, strict=True)))
         if branch.methods:
             return Found(None, {}, tuple(branch.methods))
+        return _of_rest(rest, method)
+
+
+def _of_rest(rest: tuple[_Branch, list[str]] | None, method: str) -> Found:
+    """Give the route that takes the rest of a path, where there is one."""
+    if rest is None:
         return NOT_FOUND
+    branch, values = rest
+    entry = branch.methods.get(method)
+    if entry is None:
+        return Found(None, {}, tuple(branch.methods))
+    return Found(entry[0], dict(zip(entry[1], values, strict=True)))
 
 
 def _decoded(segment: str) -> str:

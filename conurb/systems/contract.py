@@ -215,7 +215,7 @@ class Parameter:
 class Asked:
     """A request to an endpoint, its caller known and its right checked.
 
-    `args` are the path's variables, decoded; `params` the query's parameters (the first of each
+    `args` are the path's variables; `params` the query's parameters (the first of each
     name). `base_url` is where others reach this path's root: scheme, host and, when the tenant
     was named in the path, that prefix. `headers` have lower-case names.
     """
@@ -252,12 +252,12 @@ class Endpoint:
     """One operation of a system's HTTP interface.
 
     `path` begins with a segment that the system owns (`/sensorthings/v1.1/{path*}`); variables
-    stand in braces, `{name*}` at the end takes the rest of the path. It is mounted as it is, and
-    below `/tenants/{tenant}` for clients that can't name a tenant in a header. `right` is what a
-    caller needs (None: open to all, as a published feed is). `params` None: any parameter is
-    taken (the standard has its own rules); else one that isn't listed is refused. `produces` and
-    `consumes` are media types, for the OpenAPI document. `failed` writes errors in the standard's
-    own form; else they are problem documents.
+    stand in braces, `{name*}` at the end takes the rest of the path, still encoded. It is mounted
+    as it is, and below `/tenants/{tenant}` for clients that can't name a tenant in a header.
+    `right` is what a caller needs (None: open to all, as a published feed is). `params` None: any
+    parameter is taken (the standard has its own rules); else one that isn't listed is refused.
+    `produces` and `consumes` are media types, for the OpenAPI document. `failed` writes errors in
+    the standard's own form; else they are problem documents.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -280,7 +280,7 @@ Status = Literal["ok", "degraded", "ill"]
 class Health:
     """How a system is at a site: `degraded` still does its work in part.
 
-    `figures` go to /metrics as `conurb_system_figure{system=,name=}`.
+    `figures` go to /metrics as `conurb_system_figure`, by tenant, system and name.
     """
 
     status: Status = "ok"

@@ -213,6 +213,11 @@ class Runner:
                 if _runs(endpoint.runs_on, running.site):
                     yield running, endpoint
 
+    def layers(self) -> Iterator[Layer]:
+        """Stream the map layers of the systems that run here."""
+        for running in self.running:
+            yield from running.system.layers
+
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
@@ -251,11 +256,3 @@ def runner_of(node: Node) -> Runner | None:
         if isinstance(companion, Runner):
             return companion
     return None
-
-
-def layers_of(node: Node) -> tuple[Layer, ...]:
-    """Give the map layers of the systems that run at a node."""
-    runner = runner_of(node)
-    if runner is None:
-        return ()
-    return tuple(layer for running in runner.running for layer in running.system.layers)

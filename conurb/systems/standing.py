@@ -31,8 +31,8 @@ class Standing:
 
     `read` counts records, messages or due times; `stored` operations; `repeated` what had been
     done before; `dead` what was set aside; `failures` how often the source or the store didn't
-    answer. `seq` is how far the site's own journal has been read, and `behind` how many records of it
-    are still to be read.
+    answer. `seq` is how far the site's own journal has been read, and `behind` how many records of
+    it are still to be read.
     """
 
     kind: Kind
