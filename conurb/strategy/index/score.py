@@ -59,7 +59,7 @@ class Scores:
     def labels(self) -> tuple[str, ...]:
         """Give what is to be said beside the scores: of the definition, and of weights chosen."""
         chosen = self.method.weighting
-        siblings = (*self.definition.branches, *self.indicators)
+        siblings: tuple[Branch | Indicator, ...] = (*self.definition.branches, *self.indicators)
         if chosen == "given":
             return self.definition.labels
         if chosen == "equal" and any(one.weight is None for one in siblings):
