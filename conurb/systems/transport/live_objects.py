@@ -1,0 +1,298 @@
+"""Live values as objects, and objects as live values: what every live standard shares.
+
+| value | object | tied to |
+|---|---|---|
+| Position | Vehicle | GtfsTrip, GtfsRoute, GtfsStop |
+| Call | ArrivalEstimation | GtfsStop, GtfsTrip; it expires once the call is over |
+| Notice | Alert of category "traffic" | whatever it names |
+| Flow | TrafficFlowObserved | RoadSegment |
+
+Names of feeds become ids of objects by the same rule as the timetable's (`objects.Maker`), so that
+nothing has to be looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from conurb.model.entity import Entity, Instance
+from conurb.model.time import parse_us, shown_us
+from conurb.systems.transport.live import STATES, Batch, Call, Flow, Notice, Position
+from conurb.systems.transport.objects import (
+    Maker,
+    link,
+    links,
+    names,
+    observed_us,
+    point,
+    position_of,
+    some,
+    target_of,
+    text,
+    text_of,
+    value_of,
+)
+
+US: Final = 1_000_000
+OVER_S: Final = 600
+"""Seconds after which a call that was expected is over."""
+
+NOTICE_LIFE_S: Final = 86_400
+"""How long an alert without an end stays after it was last told."""
+
+KINDS: Final[Mapping[str, str]] = {
+    "agency": "GtfsAgency",
+    "route": "GtfsRoute",
+    "stop": "GtfsStop",
+    "trip": "GtfsTrip",
+}
+INDEX_FROM: Final[tuple[tuple[float, str], ...]] = ((70, "blocked"), (50, "crowded"), (30, "slow"))
+"""Shanghai's classes of its traffic index: 畅通 below 30, 较畅通, 拥挤, 堵塞."""
+
+Shorten = Callable[[str], str]
+
+
+def state_of(index: float) -> str:
+    """Give how traffic runs at a traffic index from 0 to 100.
+
+    >>> state_of(12.0), state_of(50.0), state_of(99.0)
+    ('smooth', 'crowded', 'blocked')
+    """
+    return next((state for low, state in INDEX_FROM if index >= low), STATES[0])
+
+
+# ── to objects ────────────────────────────────────────────────────────────────────────────────
+
+
+def entities_of(batch: Batch, maker: Maker) -> list[Entity]:
+    """Make the objects that a message tells of."""
+    return [
+        *(vehicle(one, maker) for one in batch.positions),
+        *(estimation(one, maker) for one in batch.calls if one.trip),
+        *(alert(one, maker) for one in batch.notices),
+        *(flow(one, maker) for one in batch.flows),
+    ]
+
+
+def _tie(maker: Maker, term: str, local: str) -> Instance | None:
+    return link(maker.urn(term, local)) if local else None
+
+
+def vehicle(told: Position, maker: Maker) -> Entity:
+    """Make the object of a vehicle as it was told."""
+    at = told.at_us
+    return maker.make(
+        "Vehicle",
+        told.vehicle,
+        {
+            "location": point(told.lon, told.lat, at_us=at),
+            "bearing": some(told.bearing, unit="DD", at_us=at),
+            "speed": some(told.speed_kmh, unit="KMH", at_us=at),
+            "hasTrip": _tie(maker, "GtfsTrip", told.trip),
+            "hasRoute": _tie(maker, "GtfsRoute", told.route),
+            "hasStop": _tie(maker, "GtfsStop", told.stop),
+            "stopSequence": some(told.sequence, at_us=at),
+            "serviceStatus": some(told.status, at_us=at),
+            "occupancy": some(told.occupancy, at_us=at),
+            "name": some(told.label),
+        },
+    )
+
+
+def estimation(told: Call, maker: Maker) -> Entity:
+    """Make the object that says when a trip is expected at a stop."""
+    at = told.at_us
+    place = told.stop or str(told.sequence if told.sequence is not None else "")
+    local = "@".join(part for part in (told.trip, told.day, place) if part)
+    latest = told.departure_us or told.arrival_us or at
+    status = "cancelled" if told.cancelled else "skipped" if told.skipped else "expected"
+    return maker.make(
+        "ArrivalEstimation",
+        local,
+        {
+            "hasTrip": _tie(maker, "GtfsTrip", told.trip),
+            "hasStop": _tie(maker, "GtfsStop", told.stop),
+            "hasRoute": _tie(maker, "GtfsRoute", told.route),
+            "stopSequence": some(told.sequence),
+            "startDate": some(told.day),
+            "arrivalTime": _moment(told.arrival_us, at),
+            "departureTime": _moment(told.departure_us, at),
+            "delay": some(told.delay_s, unit="SEC", at_us=at),
+            "headSign": some(told.head_sign),
+            "serviceStatus": some(status, at_us=at),
+        },
+        expires_us=latest + OVER_S * US,
+    )
+
+
+def _moment(moment_us: int | None, at_us: int) -> Instance | None:
+    return None if moment_us is None else some(shown_us(moment_us), at_us=at_us)
+
+
+def alert(told: Notice, maker: Maker) -> Entity:
+    """Make the alert that tells of a disruption; one that ended expires at once."""
+    until = told.to_us if told.to_us is not None else told.at_us + NOTICE_LIFE_S * US
+    place = None if told.lon is None or told.lat is None else point(told.lon, told.lat)
+    return maker.make(
+        "Alert",
+        told.id,
+        {
+            "category": text("traffic"),
+            "subCategory": text(told.effect.lower()),
+            "cause": text(told.cause.lower()),
+            "severity": some(told.severity),
+            "headline": names(**told.headline),
+            "description": names(**told.text),
+            "dateIssued": text(shown_us(told.at_us)),
+            "validFrom": None if told.from_us is None else text(shown_us(told.from_us)),
+            "validTo": None if told.to_us is None else text(shown_us(told.to_us)),
+            "page": some(told.url),
+            "alertSource": text(maker.source),
+            "affects": links([maker.urn(KINDS[kind], name) for kind, name in told.affected]),
+            "location": place,
+        },
+        expires_us=told.at_us if told.ended else until,
+    )
+
+
+def flow(told: Flow, maker: Maker) -> Entity:
+    """Make the object that says how traffic runs."""
+    at = told.at_us
+    state = told.state or ("" if told.index is None else state_of(told.index))
+    place = None if told.lon is None or told.lat is None else point(told.lon, told.lat)
+    return maker.make(
+        "TrafficFlowObserved",
+        told.site,
+        {
+            "name": some(told.name),
+            "location": place,
+            "dateObserved": some(shown_us(at), at_us=at),
+            "averageVehicleSpeed": some(told.speed_kmh, unit="KMH", at_us=at),
+            "intensity": some(told.intensity_vph, at_us=at),
+            "occupancy": some(told.occupancy, at_us=at),
+            "trafficIndex": some(told.index, at_us=at),
+            "trafficState": some(state, at_us=at),
+            "congested": some(state in STATES[2:], at_us=at) if state else None,
+            "refRoadSegment": _tie(maker, "RoadSegment", told.road),
+            "note": some(told.note),
+        },
+    )
+
+
+# ── and back ──────────────────────────────────────────────────────────────────────────────────
+
+
+def batch_of(entities: Iterable[Entity], compact: Callable[[str], str], shorten: Shorten) -> Batch:
+    """Read the live values that objects hold; what is of another type is passed over."""
+    readers: Mapping[str, Callable[[Entity, Shorten], Any]] = {
+        "Vehicle": position,
+        "ArrivalEstimation": call,
+        "Alert": notice,
+    }
+    found: dict[str, list[Any]] = {name: [] for name in readers}
+    for entity in entities:
+        for name in {compact(iri) for iri in entity.types} & readers.keys():
+            value = readers[name](entity, shorten)
+            if value is not None:
+                found[name].append(value)
+    return Batch(tuple(found["Vehicle"]), tuple(found["ArrivalEstimation"]), tuple(found["Alert"]))
+
+
+def position(entity: Entity, shorten: Shorten) -> Position | None:
+    """Read where a vehicle is; None when nobody said when."""
+    place = position_of(entity)
+    at_us = observed_us(entity, "location")
+    if place is None or at_us is None:
+        return None
+    return Position(
+        vehicle=shorten(entity.id),
+        at_us=at_us,
+        lon=place[0],
+        lat=place[1],
+        bearing=value_of(entity, "bearing"),
+        speed_kmh=value_of(entity, "speed"),
+        trip=_short(entity, "hasTrip", shorten),
+        route=_short(entity, "hasRoute", shorten),
+        stop=_short(entity, "hasStop", shorten),
+        sequence=value_of(entity, "stopSequence"),
+        status=text_of(entity, "serviceStatus"),
+        occupancy=text_of(entity, "occupancy"),
+        label=text_of(entity, "name"),
+    )
+
+
+def _short(entity: Entity, term: str, shorten: Shorten) -> str:
+    target = target_of(entity, term)
+    return "" if target is None else shorten(target)
+
+
+def call(entity: Entity, shorten: Shorten) -> Call | None:
+    """Read when a trip is expected at a stop; None for one that names no trip."""
+    trip = _short(entity, "hasTrip", shorten)
+    status = text_of(entity, "serviceStatus")
+    if not trip:
+        return None
+    arrival, departure = (
+        None if told is None else parse_us(told)
+        for told in (value_of(entity, "arrivalTime"), value_of(entity, "departureTime"))
+    )
+    delay = value_of(entity, "delay")
+    return Call(
+        trip=trip,
+        stop=_short(entity, "hasStop", shorten),
+        at_us=observed_us(entity, "serviceStatus") or entity.modified_at,
+        sequence=value_of(entity, "stopSequence"),
+        route=_short(entity, "hasRoute", shorten),
+        day=text_of(entity, "startDate"),
+        arrival_us=arrival,
+        departure_us=departure,
+        arrival_delay_s=delay if departure is None else None,
+        departure_delay_s=delay if departure is not None else None,
+        head_sign=text_of(entity, "headSign"),
+        skipped=status == "skipped",
+        cancelled=status == "cancelled",
+    )
+
+
+def notice(entity: Entity, shorten: Shorten) -> Notice | None:
+    """Read an alert about traffic; None for one about anything else."""
+    if text_of(entity, "category") != "traffic":
+        return None
+    headline, description = value_of(entity, "headline"), value_of(entity, "description")
+    place = position_of(entity)
+    severity = value_of(entity, "severity")
+    return Notice(
+        id=shorten(entity.id),
+        at_us=_told(entity, "dateIssued") or entity.modified_at,
+        from_us=_told(entity, "validFrom"),
+        to_us=_told(entity, "validTo"),
+        cause=text_of(entity, "cause").upper() or "UNKNOWN_CAUSE",
+        effect=text_of(entity, "subCategory").upper() or "UNKNOWN_EFFECT",
+        severity=severity,
+        headline=_languages(headline),
+        text=_languages(description),
+        url=text_of(entity, "page"),
+        affected=tuple(_affected(value_of(entity, "affects"), shorten)),
+        lon=None if place is None else place[0],
+        lat=None if place is None else place[1],
+    )
+
+
+def _told(entity: Entity, term: str) -> int | None:
+    told = value_of(entity, term)
+    return parse_us(told, name=term) if isinstance(told, str) else None
+
+
+def _languages(value: Any) -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {str(language): str(said) for language, said in value.items()}
+    return {"und": str(value)} if value else {}
+
+
+def _affected(targets: Any, shorten: Shorten) -> Iterable[tuple[str, str]]:
+    kinds = {term: kind for kind, term in KINDS.items()}
+    for target in targets if isinstance(targets, list) else [targets] if targets else []:
+        term = target.split(":", 3)[2] if target.count(":") >= 3 else ""
+        if term in kinds:
+            yield kinds[term], shorten(target)
