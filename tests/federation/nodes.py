@@ -20,6 +20,11 @@ from tests.services.postgres import free_port
 
 START_S = 30.0
 COMMAND = "from conurb.cli.main import main; main()"
+SKEWED = (
+    "import time; real, real_ns = time.time, time.time_ns; "
+    "time.time = lambda: real() + {0}; time.time_ns = lambda: real_ns() + {0} * 10**9; "
+)
+"""Runs before the command when the node's clock is to go wrong."""
 ADMIN = "conurb_admin_of_the_test"
 
 
@@ -59,9 +64,17 @@ class Place:
 
 
 def place(
-    folder: Path, name: str, *, tls: tuple[Path, Path] | None = None, store: str | None = None
+    folder: Path,
+    name: str,
+    *,
+    tls: tuple[Path, Path] | None = None,
+    store: str | None = None,
+    more: str = "",
 ) -> Place:
-    """Make room for a node that only its admin may ask; `tls` is a certificate and its key."""
+    """Make room for a node that only its admin may ask; `tls` is a certificate and its key.
+
+    `more` are further lines of its settings.
+    """
     here = Place(name, folder / name, free_port(), None if tls is None else tls[0])
     here.folder.mkdir()
     here.tokens.add(Token("admin", digest_of(ADMIN), frozenset({"admin"})))
@@ -73,16 +86,18 @@ def place(
         f'tokens = "{here.folder / "tokens.json"}"\n'
         'outbound = ["loopback"]\n'
         + ("" if tls is None else f'tls_certificate = "{tls[0]}"\ntls_key = "{tls[1]}"\n')
+        + more
     )
     return here
 
 
 @asynccontextmanager
-async def running(here: Place) -> AsyncIterator[Process]:
-    """Run a node; at the end it is killed, never asked to stop."""
+async def running(here: Place, *, ahead_s: int = 0) -> AsyncIterator[Process]:
+    """Run a node whose clock is so far ahead; at the end it is killed, never asked to stop."""
+    command = SKEWED.format(ahead_s) + COMMAND if ahead_s else COMMAND
     with (here.folder / "node.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", COMMAND, "node", "serve"),
+            *(sys.executable, "-c", command, "node", "serve"),
             *("--config", here.folder / "node.toml"),
             stdout=DEVNULL,
             stderr=log,
