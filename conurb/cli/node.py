@@ -41,6 +41,17 @@ def serve(
         bool | None, Parameter(help="Fetch unknown @contexts from hosts on the outbound list.")
     ] = None,
     node_id: Annotated[str | None, Parameter(help="Permanent id of the node.")] = None,
+    with_: Annotated[
+        str | None,
+        Parameter(name="--with", help="Systems to switch on, comma-separated; all: every one."),
+    ] = None,
+    replay: Annotated[
+        bool | None,
+        Parameter(negative="", help="Let systems replay recordings, or simulate; both say so."),
+    ] = None,
+    recordings: Annotated[
+        Path | None, Parameter(help="Folder of the recordings to replay; implies --replay.")
+    ] = None,
     insecure_open: Annotated[
         bool | None, Parameter(help="Serve beyond loopback without tokens or TLS.")
     ] = None,
@@ -61,6 +72,9 @@ def serve(
             "fetch_contexts": fetch_contexts,
             "node_id": node_id,
             "insecure_open": insecure_open,
+            "systems": with_,
+            "replay": True if recordings is not None else replay,
+            "recordings": recordings,
         },
     )
     scheme = "http" if settings.tls_certificate is None else "https"

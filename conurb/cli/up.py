@@ -43,6 +43,17 @@ def up(
     again: Annotated[
         bool, Parameter(negative="", help="Load the pack again although it is the same.")
     ] = False,
+    with_: Annotated[
+        str | None,
+        Parameter(name="--with", help="Systems to switch on, comma-separated; all: every one."),
+    ] = None,
+    replay: Annotated[
+        bool | None,
+        Parameter(negative="", help="Let systems replay recordings, or simulate; both say so."),
+    ] = None,
+    recordings: Annotated[
+        Path | None, Parameter(help="Folder of the recordings to replay; implies --replay.")
+    ] = None,
     insecure_open: Annotated[
         bool | None, Parameter(help="Serve beyond loopback without tokens or TLS.")
     ] = None,
@@ -68,6 +79,10 @@ def up(
             "data_folder": folder,
             "node_id": pack.definition.id,
             "insecure_open": insecure_open,
+            "systems": with_,
+            "places": ("region",),
+            "replay": True if recordings is not None else replay,
+            "recordings": recordings,
         },
     )
     _check_free(settings)
