@@ -54,21 +54,15 @@ KINDS: Final = (
         slack_s=6 * 3600,
     ),
     Kind("hurricane", "weather", "台风", "Typhoon", ("台风", "typhoon", "hurricane", "tropical")),
-    Kind("rainfall", "weather", "暴雨", "Heavy rain", ("暴雨", "强降雨", "heavy rain", "rainfall")),
+    Kind("rainfall", "weather", "暴雨", "Heavy rain", ("暴雨", "heavy rain", "rainfall")),
     Kind("floodRisk", "naturalDisaster", "洪水", "Flood", ("洪水", "山洪", "内涝", "flood")),
-    Kind(
-        "heatWave", "weather", "高温", "Heat wave", ("高温", "heat wave", "heatwave", "high temp")
-    ),
+    Kind("heatWave", "weather", "高温", "Heat wave", ("高温", "heat wave", "heatwave")),
     Kind("coldWave", "weather", "寒潮", "Cold wave", ("寒潮", "低温", "cold wave", "frost")),
-    Kind(
-        "snow/ice", "weather", "雨雪冰冻", "Snow and ice", ("雪", "结冰", "冰冻", "snow", "icing")
-    ),
+    Kind("snowIce", "weather", "雨雪冰冻", "Snow and ice", ("雪", "结冰", "snow", "icing")),
     Kind("fog", "weather", "大雾", "Fog", ("大雾", "浓雾", "fog")),
     Kind("wind", "weather", "大风", "Strong wind", ("大风", "strong wind", "gale", "wind")),
     Kind("thunderstorms", "weather", "雷暴", "Thunderstorm", ("雷", "强对流", "thunder", "hail")),
-    Kind(
-        "forestFire", "security", "森林火灾", "Forest fire", ("森林火", "forest fire", "bushfire")
-    ),
+    Kind("forestFire", "security", "森林火灾", "Forest fire", ("森林火", "forest fire")),
     Kind("buildingFire", "security", "火灾", "Fire", ("火灾", "fire")),
     Kind("earthquake", "naturalDisaster", "地震", "Earthquake", ("地震", "earthquake")),
     Kind("tsunami", "naturalDisaster", "海啸", "Tsunami", ("海啸", "tsunami")),
