@@ -28,6 +28,7 @@ from conurb.errors import (
     ForbiddenError,
     InvalidRequestError,
     NotFoundError,
+    TooComplexQueryError,
     UnauthenticatedError,
     UnavailableError,
 )
@@ -41,6 +42,8 @@ API: Final = "/ngsi-ld/v1"
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 PAGE_SIZE: Final = 1000
 TIMEOUT_S: Final = 60.0
+BEGINNING: Final = "0001-01-01T00:00:00Z"
+"""Before everything that is said to have been observed."""
 _ERRORS: Final[dict[int, type[ConurbError]]] = {
     400: BadRequestDataError,
     401: UnauthenticatedError,
@@ -222,6 +225,38 @@ class Connection:
             params["attrs"] = ",".join(attributes)
         path = f"{API}/temporal/entities/{quote(object_id, safe='')}"
         return _document(self.request("GET", path, params=params))
+
+    def iter_histories(
+        self, type: str, attributes: Sequence[str] = (), **params: str
+    ) -> Iterator[Document]:
+        """Stream the temporal evolutions of the objects of a type, in normalized form.
+
+        `params` are the parameters of a query over history (`q`, `scopeQ`, `timerel` ...; all of
+        history, when no time is asked for). A node bounds how many instances one answer holds:
+        where an answer is cut (206), fewer objects are asked for at once. Raises
+        TooComplexQueryError when the history of one object alone is over that bound.
+        """
+        asked = {"type": type, "timerel": "after", "timeAt": BEGINNING, **params}
+        if attributes:
+            asked["attrs"] = ",".join(attributes)
+        given, size = 0, PAGE_SIZE
+        while True:
+            paging = {"limit": str(size), "offset": str(given)}
+            path = f"{API}/temporal/entities"
+            response = self.request("GET", path, params={**asked, **paging})
+            if response.status_code == httpx.codes.PARTIAL_CONTENT:
+                if size == 1:
+                    raise TooComplexQueryError(
+                        f"the history of object {given + 1} of type {type!r} is longer than the "
+                        "node gives in one answer: ask for fewer attributes, or a shorter time"
+                    )
+                size = max(1, size // 4)
+                continue
+            page = _json(response)
+            yield from page
+            given += len(page)
+            if len(page) < size:
+                return
 
     # ── frames ────────────────────────────────────────────────────────────────────────────────
 
