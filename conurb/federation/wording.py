@@ -107,6 +107,8 @@ def write_q(condition: Condition, terms: Terms) -> str:
         return "|".join(_inner(item, terms, Or) for item in condition.items)
     if isinstance(condition, And):
         return ";".join(_inner(item, terms, And) for item in condition.items)
+    if isinstance(condition, GeoCondition):
+        raise UnwritableError("a geoquery among other conditions")
     path = write_path(condition.path, terms)
     if isinstance(condition, Exists):
         return path

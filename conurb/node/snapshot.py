@@ -19,6 +19,7 @@ from conurb.model.query.tree import (
     Compare,
     Condition,
     Exists,
+    GeoCondition,
     Query,
     Restriction,
     TemporalQuery,
@@ -173,4 +174,6 @@ def satisfies(snapshot: Snapshot, condition: Condition) -> bool:
 def _paths(condition: Condition) -> list[AttributePath]:
     if isinstance(condition, Compare | Exists | Absent):
         return [condition.path]
+    if isinstance(condition, GeoCondition):
+        return []
     return [path for item in condition.items for path in _paths(item)]

@@ -7,10 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from conurb.errors import BadRequestDataError
 from conurb.http.params import LOCAL, STRICT, Param
+from conurb.model.crs import CRS84, read_crs, restored_box
 from conurb.model.geometry import to_wkt
-from conurb.model.query.tree import GeoCondition, Query, Selector, TypeIs
+from conurb.model.query.cql2 import Named, compile_filter, parse_text
+from conurb.model.query.tree import And, GeoCondition, Query, Selector, TypeIs, conjunction
 from conurb.model.render.flat import ANY_LANGUAGE, FlatView, flat_attribute
 from conurb.model.render.language import parse_lang
 from conurb.model.time import US_PER_S, parse_us
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
     from conurb.http.params import Params
     from conurb.model.context import Terms
+    from conurb.model.query.tree import Condition
 
 OPEN_ENDS: Final = ("", "..")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -43,6 +48,12 @@ LANGUAGE: Final = Param("lang", "Preferred language of texts that there are in s
 GEOMETRY: Final = Param(
     "geometry", "Key of the GeoProperty that is the geometry; without it, location."
 )
+CRS: Final = Param("crs", "Coordinate reference system of the answer; without it, CRS84.")
+BBOX_CRS: Final = Param("bbox-crs", "Coordinate reference system of bbox; without it, CRS84.")
+FILTER: Final = Param("filter", "Condition in CQL2 over the properties of an object.")
+FILTER_LANG: Final = Param("filter-lang", "Form of the filter.", choices=("cql2-text", "cql2-json"))
+FILTER_CRS: Final = Param("filter-crs", "Coordinate reference system of the filter's geometries.")
+FILTERING: Final = (FILTER, FILTER_LANG, FILTER_CRS)
 SELECTING: Final = (DATETIME, PROPERTIES, WITH, LANGUAGE, GEOMETRY, LOCAL, STRICT)
 
 
@@ -78,12 +89,52 @@ def read_view(params: Params, shown: Shown) -> FlatView:
 
 
 def read_query(collection: str, params: Params, shown: Shown) -> Query:
-    """Read what selects the objects of a collection."""
+    """Read what selects the objects of a collection: its type, bbox and filter."""
     bbox = params.items("bbox")
+    geo = None
+    if bbox:
+        crs = read_crs(params.text("bbox-crs") or CRS84, name="bbox-crs")
+        box = restored_box(read_box(bbox), crs)
+        geo = GeoCondition(shown.attribute, "intersects", box_wkt(box))
+    condition = read_filter(params, shown)
+    if geo is None:
+        geo, condition = lifted(condition)
     return Query(
         selectors=(Selector(types=TypeIs(terms().expand(collection))),),
-        geo=GeoCondition(shown.attribute, "intersects", bbox_wkt(bbox)) if bbox else None,
+        geo=geo,
+        condition=condition,
     )
+
+
+def read_filter(params: Params, shown: Shown) -> Condition | None:
+    """Read the filter; None without one."""
+    text = params.text("filter")
+    for name in ("filter-lang", "filter-crs"):
+        if text is None and name in params:
+            raise BadRequestDataError(f"{name}: goes with filter, which is missing")
+    if text is None:
+        return None
+    crs = read_crs(params.text("filter-crs") or CRS84, name="filter-crs")
+    if params.text("filter-lang") == "cql2-json":
+        try:
+            document = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise BadRequestDataError(f"filter: not JSON: {error}") from error
+    else:
+        document = parse_text(text)
+    return compile_filter(document, Named(terms(), shown.attribute, crs))
+
+
+def lifted(condition: Condition | None) -> tuple[GeoCondition | None, Condition | None]:
+    """Take one geoquery that has to hold out of a condition: by it an index is used first."""
+    if isinstance(condition, GeoCondition):
+        return condition, None
+    if isinstance(condition, And):
+        for number, item in enumerate(condition.items):
+            if isinstance(item, GeoCondition):
+                rest = (*condition.items[:number], *condition.items[number + 1 :])
+                return item, conjunction(*rest)
+    return None, condition
 
 
 def read_at(params: Params) -> int | None:
@@ -111,16 +162,14 @@ def _moment(text: str) -> int:
     return parse_us(text, name="datetime")
 
 
-def bbox_wkt(items: Sequence[str]) -> str:
-    """Read a box of degrees as WKT; one whose west is east of its east crosses the antimeridian.
+def box_wkt(box: tuple[float, float, float, float]) -> str:
+    """Write a box of degrees as WKT; one whose west is east of its east crosses the antimeridian.
 
-    Raises BadRequestDataError when it isn't four or six numbers in order.
+    Raises BadRequestDataError when it isn't in order.
     """
-    west, south, east, north = read_box(items)
+    west, south, east, north = box
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):
-        raise BadRequestDataError(
-            f"bbox: {','.join(items)!r:.100} is not west, south, east, north in degrees"
-        )
+        raise BadRequestDataError(f"bbox: {box} is not west, south, east, north in degrees")
     if west <= east:
         return to_wkt({"type": "Polygon", "coordinates": [_ring(west, south, east, north)]})
     parts = [[_ring(west, south, 180.0, north)], [_ring(-180.0, south, east, north)]]

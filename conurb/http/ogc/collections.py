@@ -11,13 +11,13 @@ from conurb.http.ogc.links import COLLECTIONS, collection_path, link
 from conurb.http.params import LANG, LOCAL
 from conurb.http.routing import GEO_JSON, JSON, Reply, Route
 from conurb.http.schemas import items, obj, ref
+from conurb.model.crs import CRS84, CRS_LIST
 from conurb.model.vocabulary import find_label
 
 if TYPE_CHECKING:
     from conurb.store.contract import TypeInfo
 
 PATH: Final = COLLECTIONS + "/{type}"
-CRS84: Final = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 
 
 async def list_collections(exchange: Exchange) -> Answer:
@@ -52,7 +52,7 @@ def collection_of(exchange: Exchange, info: TypeInfo) -> dict[str, Any]:
         "title": title,
         "itemType": "feature",
         "itemCount": info.entity_count,
-        "crs": [CRS84],
+        "crs": list(CRS_LIST),
         "storageCrs": CRS84,
         "links": [
             link(exchange, path, "self", JSON),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from conurb.model.crs import CRS84, transformed
 from conurb.model.render.flat import flat_row
 
 if TYPE_CHECKING:
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from conurb.model.render.flat import FlatView
 
 
-def feature_of(entity: Entity, terms: Terms, view: FlatView, shown: Shown) -> dict[str, Any]:
+def feature_of(
+    entity: Entity, terms: Terms, view: FlatView, shown: Shown, crs: str = CRS84
+) -> dict[str, Any]:
     """Write an object as a feature."""
     return {
         "type": "Feature",
         "id": entity.id,
-        "geometry": geometry_of(entity, shown),
+        "geometry": transformed(geometry_of(entity, shown), crs),
         "properties": flat_row(entity, terms, view),
     }
 

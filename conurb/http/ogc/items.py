@@ -16,6 +16,9 @@ from conurb.http.completeness import completeness_headers, consumption, is_stric
 from conurb.http.exchange import Answer, Exchange, Header
 from conurb.http.ogc.asking import (
     BBOX,
+    BBOX_CRS,
+    CRS,
+    FILTERING,
     SELECTING,
     Shown,
     read_at,
@@ -30,6 +33,7 @@ from conurb.http.params import LIMIT, Param, described
 from conurb.http.routing import GEO_JSON, JSON, Reply, Route
 from conurb.http.schemas import items as array
 from conurb.http.schemas import obj, ref
+from conurb.model.crs import CRS84, read_crs
 from conurb.model.query.tree import AttributePath, Compare, Query, conjunction
 from conurb.model.time import shown_us
 
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 
 PATH: Final = "/ogc/collections/{type}/items"
 PAGE: Final = 100
+PAGE_LIMIT: Final = described(LIMIT, "Features of a page, 1 or more.")
 AFTER: Final = Param("after", "Id after which the page begins; links to next pages have it.")
 
 
@@ -49,6 +54,7 @@ async def items(exchange: Exchange) -> Answer:
     query = read_query(collection, params, shown)
     at_us = read_at(params)
     limit = read_limit(exchange)
+    crs = read_crs(params.text("crs") or CRS84, name="crs")
     after = params.text("after")
     paged = replace(
         query,
@@ -67,9 +73,9 @@ async def items(exchange: Exchange) -> Answer:
     }
     if found.total is not None:
         document["numberMatched"] = found.total
-    document["features"] = [feature_of(one, terms(), view, shown) for one in found.entities]
+    document["features"] = [feature_of(one, terms(), view, shown, crs) for one in found.entities]
     document["links"] = _page_links(exchange, collection, found, limit)
-    return give(exchange, document, headers)
+    return give(exchange, document, [*headers, crs_header(crs)])
 
 
 def _after(entity_id: str) -> Compare:
@@ -123,13 +129,19 @@ async def item(exchange: Exchange) -> Answer:
     headers = completeness_headers(found, strict=is_strict(exchange))
     if not found.entities:
         raise NotFoundError(f"collection {collection!r} has no feature {entity_id!r}")
-    document = feature_of(found.entities[0], terms(), view, shown)
+    crs = read_crs(params.text("crs") or CRS84, name="crs")
+    document = feature_of(found.entities[0], terms(), view, shown, crs)
     path = collection_path(collection)
     document["links"] = [
         link(exchange, exchange.scope["path"], "self", GEO_JSON),
         link(exchange, path, "collection", JSON),
     ]
-    return give(exchange, document, headers)
+    return give(exchange, document, [*headers, crs_header(crs)])
+
+
+def crs_header(crs: str) -> Header:
+    """Say which coordinate reference system an answer is in (OGC 18-058, 8.2)."""
+    return b"content-crs", f"<{crs}>".encode()
 
 
 def give(exchange: Exchange, document: Any, headers: list[Header]) -> Answer:
@@ -164,7 +176,7 @@ def routes() -> tuple[Route, ...]:
             "The objects of a type as features",
             items,
             tag,
-            params=(BBOX, *SELECTING, described(LIMIT, "Features of a page, 1 or more."), AFTER),
+            params=(BBOX, BBOX_CRS, *FILTERING, *SELECTING, CRS, PAGE_LIMIT, AFTER),
             accepts=(GEO_JSON, JSON),
             replies={200: Reply("A page of features.", "OgcFeatures", media=(GEO_JSON, JSON))},
             errors=(400, 404, 503),
@@ -176,7 +188,7 @@ def routes() -> tuple[Route, ...]:
             "One object as a feature",
             item,
             tag,
-            params=SELECTING,
+            params=(*SELECTING, CRS),
             accepts=(GEO_JSON, JSON),
             replies={200: Reply("The feature.", "Feature", media=(GEO_JSON, JSON))},
             errors=(400, 404, 503),

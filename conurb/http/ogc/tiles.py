@@ -9,8 +9,9 @@ from conurb.errors import NotFoundError
 from conurb.http.completeness import completeness_headers, consumption, is_strict
 from conurb.http.exchange import Answer, Exchange
 from conurb.http.ogc.asking import (
+    FILTERING,
     SELECTING,
-    bbox_wkt,
+    box_wkt,
     read_at,
     read_query,
     read_shown,
@@ -34,8 +35,7 @@ async def tile(exchange: Exchange) -> Answer:
     place = read_square(exchange)
     shown = read_shown(params)
     view = read_view(params, shown)
-    box = [str(one) for one in place.bounds(buffer=BUFFER)]
-    geo = GeoCondition(shown.attribute, "intersects", bbox_wkt(box))
+    geo = GeoCondition(shown.attribute, "intersects", box_wkt(place.bounds(buffer=BUFFER)))
     query = replace(read_query(collection, params, shown), geo=geo)
     consume = await consumption(exchange)
     query = replace(query, limit=exchange.settings.page_max)
@@ -69,7 +69,7 @@ def routes() -> tuple[Route, ...]:
             "A vector tile of a type's objects",
             tile,
             "OGC API",
-            params=SELECTING,
+            params=(*SELECTING, *FILTERING),
             accepts=(),
             replies={200: Reply("The tile.", media=(MVT,))},
             errors=(400, 404, 503),

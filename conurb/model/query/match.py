@@ -73,7 +73,7 @@ of different types is false.
 instances, != means that *one instance at least* differs. `Exists`: the path has a target (for a
 path without members that ends in an attribute: there is a node, whatever its value). `Absent`:
 not `Exists`. A missing target never satisfies `Compare`, not with != or !~= either. `And`, `Or`
-as usual; And of nothing is true, Or of nothing is false.
+as usual; And of nothing is true, Or of nothing is false. A `GeoCondition` among them is point 8.
 
 **6. Regular expressions** are in the portable form of `conurb.model.query.pattern`, which means
 the same in PostgreSQL's `~` and in `automaton.search(expression, text)`, which SQLite calls as a
@@ -265,6 +265,8 @@ def holds(condition: Condition, entity: Entity, linked: Find | None = None) -> b
         return has_target(condition.path, entity, linked)
     if isinstance(condition, Absent):
         return not has_target(condition.path, entity, linked)
+    if isinstance(condition, GeoCondition):
+        return stands_in_relation(condition, entity)
     return any(
         compares(target, condition.operator, condition.operand)
         for target in iter_targets(condition.path, entity, linked)

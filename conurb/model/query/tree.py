@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 # ── q (clause 4.9) ────────────────────────────────────────────────────────────────────────────
 
@@ -119,7 +119,8 @@ class Or:
     items: tuple[Condition, ...]
 
 
-Condition = Compare | Exists | Absent | And | Or
+Condition: TypeAlias = "Compare | Exists | Absent | And | Or | GeoCondition"
+"""A GeoCondition stands among the others in filters of CQL2 alone; q of clause 4.9 has none."""
 
 # ── type selection (clause 4.17) ──────────────────────────────────────────────────────────────
 
@@ -332,7 +333,7 @@ def iter_paths(condition: Condition | None) -> Iterator[AttributePath]:
     if isinstance(condition, And | Or):
         for item in condition.items:
             yield from iter_paths(item)
-    elif condition is not None:
+    elif condition is not None and not isinstance(condition, GeoCondition):
         yield condition.path
 
 

@@ -58,7 +58,7 @@ class Selection:
         self._moments = moments
         self._now = self.arguments.add(moments.now_us, "bigint")
         self._past = past_of(self.arguments, names, moments)
-        self._conditions = Conditions(self.arguments, names, self._linked)
+        self._conditions = Conditions(self.arguments, names, self._linked, self.geo_sql)
 
     # ── the statements ───────────────────────────────────────────────────────────────────────
 

@@ -26,6 +26,7 @@ from conurb.model.query.tree import (
     Compare,
     Condition,
     Exists,
+    GeoCondition,
     Linked,
     OneOf,
     Operator,
@@ -43,6 +44,10 @@ CONDITIONS_MAX: Final = 500
 _ENTITY_TIME: Final = {"createdAt": "created", "modifiedAt": "modified", "expiresAt": "expires"}
 
 
+_ID: Final = AttributePath(("id",))
+_PLAIN: Final = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+"""Operators as SQL has them for a text that is always there."""
+
 Inner = Callable[[str, str], str]
 """Gives the predicate over a target, from the SQL of its kind and of its alternatives."""
 
@@ -51,17 +56,22 @@ class Conditions:
     """Compiles the conditions of one statement.
 
     `linked` gives, for an alias, the entities that a path may go to: as a source, its FROM item,
-    and the predicate by which they may be seen. `compared` collects the attributes whose values
-    are compared at once, which an index would serve.
+    and the predicate by which they may be seen; `geo` compiles a geoquery. `compared` collects the
+    attributes whose values are compared at once, which an index would serve.
     """
 
     def __init__(
-        self, arguments: Arguments, names: Names, linked: Callable[[str], tuple[Source, str, str]]
+        self,
+        arguments: Arguments,
+        names: Names,
+        linked: Callable[[str], tuple[Source, str, str]],
+        geo: Callable[[GeoCondition, Source], str],
     ) -> None:
         self._arguments = arguments
         self._names = names
         self._comparisons = Comparisons(arguments)
         self.linked = linked
+        self._geo = geo
         self.compared: set[str] = set()
         self._count = 0
 
@@ -81,6 +91,8 @@ class Conditions:
             return self._exists(condition.path, source)
         if isinstance(condition, Absent):
             return f"NOT {self._exists(condition.path, source)}"
+        if isinstance(condition, GeoCondition):
+            return self._geo(condition, source)
         return self._compare(condition, source)
 
     # ── existence ────────────────────────────────────────────────────────────────────────────
@@ -102,6 +114,14 @@ class Conditions:
         first = path.steps[0]
         if path.steps == ("type",):
             return self._compare_type(path, operator, operand, source)
+        if (
+            path.steps == ("id",)
+            and not path.members
+            and isinstance(operand, str)
+            and operator in _PLAIN
+        ):
+            # As the indexes on ids have it: the next page begins where this one ends.
+            return f"{source.alias}.id {_PLAIN[operator]} {self._arguments.add(operand, 'text')}"
         general = self._on_targets(
             path,
             source,

@@ -11,7 +11,7 @@ from typing import Final
 
 from conurb.model.geometry import EARTH_RADIUS_M, bounds, from_wkt
 from conurb.model.query.tree import GeoCondition
-from conurb.store.sqlite.sources import AsOf, Parameters, Reach, conjunction
+from conurb.store.sqlite.sources import AsOf, Parameters, Reach, Source, conjunction
 
 _MARGIN: Final = 1.001
 """The box around a distance is taken this much larger: what is at the border is measured."""
@@ -40,10 +40,15 @@ def instance_predicate(body: str, condition: GeoCondition, parameters: Parameter
 
 def as_of_predicate(source: AsOf, condition: GeoCondition) -> str:
     """Compile a condition over the state at a time."""
+    return instances_predicate(source.reach, source, condition)
+
+
+def instances_predicate(reach: Reach, source: Source, condition: GeoCondition) -> str:
+    """Compile a condition over instances that stand in no R*Tree."""
     nodes = source.nodes(condition.attribute)
     if nodes is None:
         return "0"
-    fits = instance_predicate(nodes.body, condition, source.reach.parameters)
+    fits = instance_predicate(nodes.body, condition, reach.parameters)
     return f"EXISTS (SELECT 1 FROM {nodes.tables[0]} WHERE {' AND '.join((*nodes.where, fits))})"
 
 
@@ -51,7 +56,13 @@ def _exact(condition: GeoCondition, x: str, y: str, body: str, parameters: Param
     wkt = parameters.add(condition.geometry_wkt)
     if condition.relation != "near":
         relation = parameters.add(condition.relation)
-        return f"conurb_relates({relation}, {wkt}, {x}, {y}, {body})"
+        general = f"conurb_relates({relation}, {wkt}, {x}, {y}, {body})"
+        box = _box(condition)
+        if box is None:
+            return general
+        west, south, east, north = (parameters.add(one) for one in box)
+        inside = f"{x} BETWEEN {west} AND {east} AND {y} BETWEEN {south} AND {north}"
+        return f"(CASE WHEN {x} IS NOT NULL THEN {inside} ELSE {general} END)"
     distance = distance_expression(condition.geometry_wkt, x, y, body, parameters)
     parts = []
     if condition.distance_m_max is not None:
@@ -59,6 +70,18 @@ def _exact(condition: GeoCondition, x: str, y: str, body: str, parameters: Param
     if condition.distance_m_min is not None:
         parts.append(f"{distance} > {parameters.add(condition.distance_m_min)}")
     return conjunction(parts)
+
+
+def _box(condition: GeoCondition) -> tuple[float, float, float, float] | None:
+    """Give the box that a point has to lie in; None unless just that is asked."""
+    if condition.relation != "intersects":
+        return None
+    reference = from_wkt(condition.geometry_wkt)
+    west, south, east, north = bounds(reference)
+    corners = {(west, south), (west, north), (east, south), (east, north)}
+    rings = reference["coordinates"] if reference["type"] == "Polygon" else []
+    is_box = len(rings) == 1 and len(rings[0]) == 5 and set(map(tuple, rings[0])) == corners
+    return (west, south, east, north) if is_box else None
 
 
 def distance_expression(wkt: str, x: str, y: str, body: str, parameters: Parameters) -> str:

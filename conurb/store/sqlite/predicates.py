@@ -11,9 +11,11 @@ from conurb.model.query.tree import (
     Compare,
     Condition,
     Exists,
+    GeoCondition,
     Or,
     Restriction,
 )
+from conurb.store.sqlite import geography
 from conurb.store.sqlite.comparison import (
     general_predicate,
     moment_predicate,
@@ -21,12 +23,24 @@ from conurb.store.sqlite.comparison import (
     time_predicate,
 )
 from conurb.store.sqlite.selection import Selection
-from conurb.store.sqlite.sources import Nodes, Reach, Source, exists_in, from_clause, joined
+from conurb.store.sqlite.sources import (
+    Current,
+    Nodes,
+    Reach,
+    Source,
+    exists_in,
+    from_clause,
+    joined,
+)
 from conurb.store.sqlite.targets import ENTITY_TIMES, Target, Targets
 from conurb.store.sqlite.values import IRREGULAR
 
 CONDITIONS_MAX: Final = 200
 """Comparisons in one query; SQLite bounds the depth of an expression."""
+
+
+_PLAIN: Final = {"==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+"""Operators as SQL has them for a text that is always there."""
 
 
 class Predicates(Selection):
@@ -47,6 +61,10 @@ class Predicates(Selection):
             raise TooComplexQueryError(f"a query has at most {CONDITIONS_MAX} comparisons")
         if isinstance(condition, Compare):
             return self._compare(source, condition)
+        if isinstance(condition, GeoCondition):
+            if isinstance(source, Current):
+                return geography.current_predicate(self._reach, source.alias, condition)
+            return geography.instances_predicate(self._reach, source, condition)
         exists = self._exists(source, condition.path)
         return exists if isinstance(condition, Exists) else f"NOT {exists}"
 
@@ -118,6 +136,10 @@ class Predicates(Selection):
         if name in ENTITY_TIMES:
             return moment_predicate(f"{alias}.{ENTITY_TIMES[name]}", compare, self.parameters)
         if name == "id":
+            if isinstance(compare.operand, str) and compare.operator in _PLAIN:
+                # As the index on ids has it: the next page begins where this one ends.
+                value = self.parameters.add(compare.operand)
+                return f"{alias}.id {_PLAIN[compare.operator]} {value}"
             return general_predicate(f"json_array({alias}.id)", "'plain'", compare, self.parameters)
         if name in ("type", "scope"):
             texts = f"{alias}.{'types' if name == 'type' else 'scope'}"
