@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -65,7 +66,7 @@ def to_frame(panel: Panel, *, unit: str = "unit", time: str = "year") -> pd.Data
     """Give a long DataFrame: a row per unit and year, gaps as NaN; measures in `attrs`."""
     pandas = _pandas()
     n, t = panel.shape
-    frame = pandas.DataFrame(
+    frame: pd.DataFrame = pandas.DataFrame(
         {
             unit: np.repeat(np.array(panel.units, dtype=object), t),
             time: np.tile(np.array(panel.years), n),
@@ -156,8 +157,8 @@ def write_stata(panel: Panel, path: Path | str, *, unit: str = "unit", time: str
     over = {name: text for name, text in labels.items() if len(text) > STATA_LABEL_MAX}
     if over:
         raise InputError(
-            f"The label {next(iter(over.values()))!r} is over Stata's {STATA_LABEL_MAX} characters: "
-            "give the column a shorter name"
+            f"The label {next(iter(over.values()))!r} is longer than the {STATA_LABEL_MAX} "
+            "characters of Stata: give the column a shorter name"
         )
     frame.rename(columns=names).to_stata(
         path, write_index=False, version=STATA_VERSION, variable_labels=labels
@@ -182,7 +183,7 @@ def read_stata(
         with pandas.io.stata.StataReader(path, convert_categoricals=True) as reader:
             labels = reader.variable_labels()
             frame = reader.read()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, struct.error) as error:
         raise InputError(f"{path} can't be read as a Stata file: {error}") from error
     names, found = {}, {}
     for short, label in labels.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
@@ -48,11 +49,12 @@ def balance(panel: Panel, columns: Sequence[str], *, drop: Side) -> Panel:
     """
     if drop not in ("units", "years"):
         raise InputError(f"drop is {drop!r}; allowed are 'units' and 'years'")
-    missing = np.isnan(np.stack([panel.get(name) for name in columns])).any(axis=0)
-    gone = missing.any(axis=1 if drop == "units" else 0)
-    if gone.all():
+    stacked = np.isnan(np.stack([panel.get(name) for name in columns]))
+    lines = np.moveaxis(stacked, 1 if drop == "units" else 2, 0)
+    gone = [bool(line.any()) for line in lines]
+    if all(gone):
         raise InputError(f"Every one of the {drop} lacks a figure of {list(columns)}")
-    if not gone.any():
+    if not any(gone):
         return panel
     names = panel.units if drop == "units" else panel.years
     out = [str(name) for name, flag in zip(names, gone, strict=True) if flag]
@@ -108,7 +110,7 @@ def interpolate(panel: Panel, columns: Sequence[str], *, years_max: int) -> Pane
         filled = np.zeros(panel.shape, dtype=bool)
         for i, unit in enumerate(panel.units):
             known = np.flatnonzero(~np.isnan(values[i]))
-            for left, right in zip(known[:-1], known[1:], strict=True):
+            for left, right in pairwise(known):
                 before, after = panel.years[left], panel.years[right]
                 if right - left > 1 and after - before - 1 <= years_max:
                     inside = np.arange(left + 1, right)
