@@ -96,7 +96,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How traffic runs at a place or along a road.
+    """How traffic runs at a place, or along a `path` of longitudes and latitudes.
 
     `index` is a traffic index from 0 (free) to 100 (standing); `intensity_vph` vehicles per hour;
     `occupancy` the share of time in which a vehicle stands over the detector, 0 to 1.
@@ -107,6 +107,7 @@ class Flow:
     name: str = ""
     lon: float | None = None
     lat: float | None = None
+    path: tuple[tuple[float, float], ...] = ()
     speed_kmh: float | None = None
     intensity_vph: float | None = None
     occupancy: float | None = None

@@ -21,6 +21,7 @@ from conurb.model.time import parse_us, shown_us
 from conurb.systems.transport.live import STATES, Batch, Call, Flow, Notice, Position
 from conurb.systems.transport.objects import (
     Maker,
+    geometry,
     link,
     links,
     names,
@@ -160,13 +161,12 @@ def flow(told: Flow, maker: Maker) -> Entity:
     """Make the object that says how traffic runs."""
     at = told.at_us
     state = told.state or ("" if told.index is None else state_of(told.index))
-    place = None if told.lon is None or told.lat is None else point(told.lon, told.lat)
     return maker.make(
         "TrafficFlowObserved",
         told.site,
         {
             "name": some(told.name),
-            "location": place,
+            "location": _where(told),
             "dateObserved": some(shown_us(at), at_us=at),
             "averageVehicleSpeed": some(told.speed_kmh, unit="KMH", at_us=at),
             "intensity": some(told.intensity_vph, at_us=at),
@@ -177,6 +177,21 @@ def flow(told: Flow, maker: Maker) -> Entity:
             "refRoadSegment": _tie(maker, "RoadSegment", told.road),
             "note": some(told.note),
         },
+    )
+
+
+def _where(told: Flow) -> Instance | None:
+    if len(told.path) > 1:
+        return geometry({"type": "LineString", "coordinates": [list(one) for one in told.path]})
+    return None if told.lon is None or told.lat is None else point(told.lon, told.lat)
+
+
+def segment(told: Flow, maker: Maker) -> Entity:
+    """Make the object of the road section that a flow is of."""
+    return maker.make(
+        "RoadSegment",
+        told.road,
+        {"name": some(told.name), "location": _where(told), "note": some(told.note)},
     )
 
 
