@@ -20,6 +20,7 @@ from conurb.http.freshness import freshness_lines
 from conurb.http.metrics import Metrics, sample
 from conurb.http.region import health_lines
 from conurb.http.routing import TEXT, Reply, Route
+from conurb.http.systems import system_lines
 from conurb.model.time import US_PER_S
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ async def _store_lines(exchange: Exchange) -> AsyncIterator[str]:
         yield line
     promises = [one for node in nodes for one in freshness_of(node).list_standings()]
     for line in freshness_lines(promises, exchange.host.clock()):
+        yield line
+    async for line in system_lines(nodes):
         yield line
     yield "# HELP conurb_entities Current entities, by tenant and type."
     yield "# TYPE conurb_entities gauge"
