@@ -22,7 +22,7 @@ from conurb.strategy.warning import StrategyWarning
 SUM_TOLERANCE = 1e-9
 """How far a sum of shares may be from 1 by rounding."""
 FLAGGED_NAMED_MAX = 5
-"""How many flagged figures a warning names before it only counts the others."""
+"""How many breaks a warning names before it only counts the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,17 +311,22 @@ def _check_missing(
 
 
 def _warn_of_flags(panel: Panel, leaves: Iterable[Indicator], present: Flags) -> None:
-    said: dict[str, None] = {}
+    said: dict[str, dict[str, None]] = {}
     for k, leaf in enumerate(leaves):
         for name in dict.fromkeys((leaf.column, leaf.per)):
             for (unit, year), breaks in (panel.flagged(name) if name else {}).items():
                 if present[panel.units.index(unit), panel.years.index(year), k]:
-                    said[f"{name} of {unit} {year} ({'; '.join(breaks)})"] = None
+                    for one in breaks:
+                        said.setdefault(one, {})[f"{name} of {unit} {year}"] = None
     if said:
-        named = list(said)[:FLAGGED_NAMED_MAX]
-        more = f"; and {len(said) - len(named)} more" if len(said) > len(named) else ""
+        parts = [
+            f"{one} ({next(iter(cells))}"
+            + (f" and {len(cells) - 1} more figures)" if len(cells) > 1 else ")")
+            for one, cells in list(said.items())[:FLAGGED_NAMED_MAX]
+        ]
+        more = f"; and {len(said) - len(parts)} more" if len(said) > len(parts) else ""
         warnings.warn(
-            f"Figures flagged as breaks are used: {'; '.join(named)}{more}",
+            f"Figures flagged as breaks are used: {'; '.join(parts)}{more}",
             StrategyWarning,
             stacklevel=3,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from conurb import connect
 from conurb.client.connection import Connection
+from conurb.config import Settings
 from conurb.errors import InputError, NotFoundError, TooComplexQueryError
 from conurb.regions.objects import city_id, figure_history
 from conurb.regions.pack import read_pack
@@ -159,7 +161,7 @@ def test_two_objects_of_one_local_name_keep_their_ids() -> None:
 def test_an_answer_that_a_node_cuts_is_asked_for_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CONURB_TEMPORAL_INSTANCES_MAX", "60")
+    monkeypatch.setattr("conurb.app.Settings", partial(Settings, temporal_instances_max=60))
     with connect(str(tmp_path / "node.sqlite")) as small:
         fill(small)
         names = ["co2@edgar-v8", "co2@ceads"]
