@@ -7,14 +7,14 @@ attributes once for state and journal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
-from conurb.model.entity import Entity
+from conurb.model.entity import Entity, Instance
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import BEGINNING, fixed_us
 from conurb.store.ledger import Birth, head_body
@@ -22,7 +22,60 @@ from conurb.store.sqlite import geometries
 from conurb.store.sqlite.rows import HEAD_TERM, journal_head, texts_document
 from conurb.store.sqlite.values import IRREGULAR, regular
 
+SHAPES_MAX: Final = 1_000
+"""Shapes that are remembered; over that they are forgotten and made again."""
+
+INSERT_BORN: Final = """
+INSERT INTO history (eid, attr, dataset, at, recorded, superseded, number, observed, val, body)
+VALUES (?, ?, ?, ?, ?, NULL, ?, ?, ?, ?)"""
+"""Writes `BirthRows.history`."""
+
 _NO_DATASET: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What objects of the same types and attributes have in common.
+
+    `columns` are (short name, name among the comparable values) of the attributes in their order;
+    `kind` is the short name of the type, 0 for several; `touched` what the journal says of the
+    attributes when each has its default instance alone.
+    """
+
+    columns: tuple[tuple[int, str], ...]
+    kind: int
+    touched: str
+
+
+class Shapes:
+    """The shapes that a writer has met: those of an import are few."""
+
+    def __init__(self, term: Callable[[str], int]) -> None:
+        self._term = term
+        self._known: dict[tuple[tuple[str, ...], tuple[str, ...]], Shape] = {}
+
+    def of(self, entity: Entity) -> Shape:
+        """Give the shape of an object."""
+        key = entity.types, tuple(entity.attrs)
+        return self._known.get(key) or self._make(key)
+
+    def forget(self) -> None:
+        """Forget them all: short names that they hold may have been undone."""
+        self._known.clear()
+
+    def _make(self, key: tuple[tuple[str, ...], tuple[str, ...]]) -> Shape:
+        types, attributes = key
+        numbers = [self._term(attribute) for attribute in attributes]
+        touched = {attribute: {"": "created"} for attribute in attributes}
+        shape = Shape(
+            tuple((number, f"a{number}") for number in numbers),
+            self._term(types[0]) if len(types) == 1 else 0,
+            orjson.dumps(touched).decode(),
+        )
+        if len(self._known) >= SHAPES_MAX:
+            self._known.clear()
+        self._known[key] = shape
+        return shape
 
 
 @dataclass(slots=True)
@@ -34,66 +87,79 @@ class BirthRows:
     journal: list[tuple[Any, ...]] = field(default_factory=list)
     places: list[tuple[Any, ...]] = field(default_factory=list)
 
-    def add(
-        self, birth: Birth, eid: int, known: Mapping[str, int], term: Callable[[str], int]
-    ) -> None:
-        """Add the rows of one object; `known` are short names in memory, `term` makes new ones."""
-        entity, stamp = birth.entity, birth.stamp_us
-        dumps, add = orjson.dumps, self.history.append
+    def add(self, birth: Birth, eid: int, shape: Shape, term: Callable[[str], int]) -> None:
+        """Add the rows of one object; `term` gives and makes short names."""
+        entity, number = birth.entity, birth.stamp_us
+        add = self.history.append
         flat: dict[str, str | int | float] = {}
-        number = stamp
         several = False
-        for attribute, instances in entity.attrs.items():
-            attr = known.get(attribute) or term(attribute)
-            val: str | int | float = IRREGULAR
+        for (attr, name), instances in zip(shape.columns, entity.attrs.values(), strict=True):
             for instance in instances:
-                observed = instance.get("observedAt")
                 dataset = instance.get("datasetId")
-                val = regular(instance)
-                add(
-                    (
-                        eid,
-                        attr,
-                        _NO_DATASET if dataset is None else term(dataset),
-                        BEGINNING if observed is None else fixed_us(observed),
-                        stamp,
-                        None,
-                        number,
-                        observed is not None,
-                        val,
-                        dumps(instance).decode(),
-                    )
-                )
+                if dataset is not None:
+                    several = True
+                    dataset = term(dataset)
+                val = flat[name] = regular(instance)
+                add(_instance_row(birth, eid, attr, dataset or _NO_DATASET, number, val, instance))
                 number += 1
-                several = several or dataset is not None
-            flat[f"a{attr}"] = val if len(instances) == 1 else IRREGULAR
-        types = entity.types
-        kind = (known.get(types[0]) or term(types[0])) if len(types) == 1 else 0
-        head = dumps(head_body(entity)).decode()
-        val = kind or IRREGULAR
-        add((eid, HEAD_TERM, 0, birth.born_us, stamp, None, number, False, val, head))
-        attrs = dumps(entity.attrs).decode()
-        self.entities.append(self._state(birth, eid, kind, dumps(flat).decode(), attrs))
-        touched = _touched_many(entity) if several else _touched(tuple(entity.attrs))
-        self.journal.append(_journal(entity, stamp, touched, attrs))
+            if len(instances) > 1:
+                flat[name] = IRREGULAR
+        head = _head(entity.types, entity.scope, entity.expires_at)
+        val = shape.kind or IRREGULAR
+        add((eid, HEAD_TERM, 0, birth.born_us, birth.stamp_us, number, False, val, head))
+        attrs = orjson.dumps(entity.attrs).decode()
+        flat_text = orjson.dumps(flat).decode()
+        self.entities.append(_state(birth, eid, shape.kind, flat_text, attrs))
+        touched = _touched_many(entity) if several else shape.touched
+        self.journal.append(_journal(entity, birth.stamp_us, touched, attrs))
         self.places += geometries.expected_rows(eid, entity, term)
 
-    def _state(self, birth: Birth, eid: int, kind: int, flat: str, attrs: str) -> tuple[Any, ...]:
-        entity = birth.entity
-        return (
-            kind,
-            texts_document(entity.types),
-            texts_document(entity.scope) if entity.scope else None,
-            entity.created_at,
-            entity.modified_at,
-            entity.expires_at,
-            next_expiry(entity),
-            birth.born_us,
-            flat,
-            attrs,
-            eid,
-            entity.id,
-        )
+
+def _instance_row(
+    birth: Birth,
+    eid: int,
+    attr: int,
+    dataset: int,
+    number: int,
+    val: str | int | float,
+    instance: Instance,
+) -> tuple[Any, ...]:
+    observed = instance.get("observedAt")
+    return (
+        eid,
+        attr,
+        dataset,
+        BEGINNING if observed is None else fixed_us(observed),
+        birth.stamp_us,
+        number,
+        observed is not None,
+        val,
+        orjson.dumps(instance).decode(),
+    )
+
+
+def _state(birth: Birth, eid: int, kind: int, flat: str, attrs: str) -> tuple[Any, ...]:
+    entity = birth.entity
+    return (
+        kind,
+        texts_document(entity.types),
+        texts_document(entity.scope) if entity.scope else None,
+        entity.created_at,
+        entity.modified_at,
+        entity.expires_at,
+        next_expiry(entity),
+        birth.born_us,
+        flat,
+        attrs,
+        eid,
+        entity.id,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _head(types: tuple[str, ...], scope: tuple[str, ...], expires_at: int | None) -> str:
+    """Write the head of a new object."""
+    return orjson.dumps(head_body(Entity("", types, {}, scope, expires_at=expires_at))).decode()
 
 
 def journal_after(attrs: str, expires_at: int | None) -> str:
@@ -112,12 +178,6 @@ def _journal(entity: Entity, stamp: int, touched: str, attrs: str) -> tuple[Any,
         None,
         journal_after(attrs, entity.expires_at),
     )
-
-
-@lru_cache(maxsize=1024)
-def _touched(attributes: tuple[str, ...]) -> str:
-    """Write that the default instances of some attributes were created."""
-    return orjson.dumps({attribute: {"": "created"} for attribute in attributes}).decode()
 
 
 def _touched_many(entity: Entity) -> str:

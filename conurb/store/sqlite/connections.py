@@ -18,8 +18,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
@@ -28,6 +29,9 @@ from conurb.store.sqlite import functions, schema
 
 READER_THREADS: Final = 4
 """Threads that run queries, for all stores of the process together."""
+
+IDLE_MAX: Final = READER_THREADS
+"""Leased connections to one file that are kept for the next reader."""
 
 WRITER_THREADS: Final = 8
 """Threads that write, for all stores of the process together."""
@@ -57,6 +61,28 @@ _readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="conurb-read")
 _writers = ThreadPoolExecutor(WRITER_THREADS, thread_name_prefix="conurb-write")
 
 
+@dataclass(slots=True)
+class Lease:
+    """A connection that a reader has to itself, and what it was told in the file's `version`.
+
+    `known` are answers to questions that hold until the file changes (`sources.Reach`).
+    """
+
+    connection: apsw.Connection
+    version: int = -1
+    known: dict[Any, Any] = field(default_factory=dict)
+
+
+async def in_readers(work: Callable[[], T]) -> T:
+    """Run work in the pool of threads that all stores of the process read with."""
+    return await asyncio.get_running_loop().run_in_executor(_readers, work)
+
+
+def help_reading(work: Callable[[], object]) -> None:
+    """Have another thread of that pool do the same work, when one is free."""
+    _readers.submit(work)
+
+
 class Connections:
     """Opens, lends and closes the connections to one file."""
 
@@ -66,6 +92,7 @@ class Connections:
         self._lock = threading.Lock()
         self._open: list[apsw.Connection] = []
         self._inline: apsw.Connection | None = None
+        self._idle: list[Lease] = []
         self._lock_file: int | None = None
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────
@@ -80,27 +107,28 @@ class Connections:
         """Run a query on the event loop; raise InlineOverrunError when it isn't a quick one."""
         connection = self.inline()
         deadline = time.perf_counter() + INLINE_TIME_MAX_S
-        connection.set_progress_handler(lambda: time.perf_counter() > deadline, _INLINE_STEPS)
         connection.execute("BEGIN")
+        connection.set_progress_handler(lambda: time.perf_counter() > deadline, _INLINE_STEPS)
         try:
             return work(connection)
         except apsw.InterruptError as error:
             raise InlineOverrunError from error
         finally:
-            connection.execute("COMMIT")
+            # Interrupted, a COMMIT would leave its transaction open for whoever comes next.
             connection.set_progress_handler(None)
+            connection.execute("COMMIT")
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
         """Run a query in the pool of readers, on one consistent view."""
-        return await asyncio.get_running_loop().run_in_executor(_readers, self._read, work)
+        return await in_readers(lambda: self._read(work))
 
     def _read(self, work: Callable[[apsw.Connection], T]) -> T:
         connection: apsw.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = self._local.connection = self._open_reader()
         deadline = time.monotonic() + QUERY_TIME_MAX_S
-        connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
         connection.execute("BEGIN")
+        connection.set_progress_handler(lambda: time.monotonic() > deadline, _PROGRESS_STEPS)
         try:
             return work(connection)
         except apsw.InterruptError as error:
@@ -108,8 +136,25 @@ class Connections:
                 f"the query takes longer than the {QUERY_TIME_MAX_S:.0f} s that are allowed"
             ) from error
         finally:
-            connection.execute("COMMIT")
+            # Interrupted, a COMMIT would leave its transaction open for whoever comes next.
             connection.set_progress_handler(None)
+            connection.execute("COMMIT")
+
+    def lease(self) -> Lease:
+        """Give a connection to read with until it is given back, in any thread."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Lease(self._open_reader())
+
+    def give_back(self, lease: Lease) -> None:
+        """Take back a connection that was leased; it has no open transaction."""
+        if len(self._idle) < IDLE_MAX:
+            self._idle.append(lease)
+            return
+        with self._lock, contextlib.suppress(ValueError):
+            self._open.remove(lease.connection)
+        lease.connection.close()
 
     def _open_reader(self) -> apsw.Connection:
         connection = self.connect(write=False)
@@ -159,6 +204,7 @@ class Connections:
                     connection.close()
             self._open.clear()
         self._inline = None
+        self._idle = []
         self._local = threading.local()
         if self._lock_file is not None:
             os.close(self._lock_file)

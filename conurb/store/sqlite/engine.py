@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -58,6 +59,16 @@ _FIND_MANY = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What reading several stores in one go needs of each (`together.py`)."""
+
+    connections: Connections
+    terms: Terms
+    clock: Clock
+    index_soon: Callable[[str], None]
+
+
 class SqliteStore:
     """One node's objects in one SQLite file; see `conurb.store.contract.Store`."""
 
@@ -71,6 +82,12 @@ class SqliteStore:
         self._seq = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self._indexing: dict[str, asyncio.Task[None]] = {}
+        self._door = Door(self._connections, self._terms, clock, self._index_soon)
+
+    @property
+    def door(self) -> Door:
+        """Give what reading several stores in one go needs of this one."""
+        return self._door
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────
 

@@ -18,9 +18,9 @@ from conurb.model.query.tree import Query, TemporalQuery
 from conurb.store.contract import EvolutionPage
 from conurb.store.sqlite import geography
 from conurb.store.sqlite.aggregate import Aggregator
+from conurb.store.sqlite.arms import type_arms
 from conurb.store.sqlite.predicates import Predicates
 from conurb.store.sqlite.rows import HEAD_TERM, HISTORY_COLUMNS, Terms, texts
-from conurb.store.sqlite.select import type_arms
 from conurb.store.sqlite.sources import Current, Parameters, Reach, conjunction
 from conurb.store.sqlite.windows import DEFAULT_DATASET, InWindow, Window, deleted_row
 

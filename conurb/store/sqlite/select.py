@@ -7,6 +7,7 @@ regular. Arms never overlap, so their counts add up.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,34 +15,53 @@ import apsw
 import orjson
 
 from conurb.model.entity import Attributes, Entity
-from conurb.model.query.match import has_types
 from conurb.model.query.tree import (
     And,
     Compare,
     Condition,
     Query,
-    Restriction,
-    TypeAll,
-    TypeAny,
-    TypeIs,
     TypeSelection,
 )
 from conurb.store.contract import Page
 from conurb.store.sqlite import geography
+from conurb.store.sqlite.arms import type_arms
 from conurb.store.sqlite.comparison import ORDERED
-from conurb.store.sqlite.order import order_terms
+from conurb.store.sqlite.order import Term, order_terms
 from conurb.store.sqlite.predicates import Predicates
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of, texts
-from conurb.store.sqlite.sources import AsOf, Current, Parameters, Reach, Source, conjunction
+from conurb.store.sqlite.sources import (
+    AsOf,
+    Current,
+    Parameters,
+    Question,
+    Reach,
+    conjunction,
+)
 from conurb.store.sqlite.values import IRREGULAR
-
-ARMS_MAX: Final = 12
-"""More arms than this are one arm with a general predicate."""
 
 INDEX_FROM_ENTITIES: Final = 1_000
 """From this many objects on, an attribute that is compared gets an index."""
 
 _COLUMNS: Final = ", ".join(f"e.{name}" for name in ENTITY_COLUMNS.split(", "))
+_BY_EID: Final = f"SELECT {ENTITY_COLUMNS} FROM entity WHERE eid = ?"
+
+
+@dataclass(slots=True)
+class Plan:
+    """A query's statements, and what of a store they depend on.
+
+    `page` gives (eid, id) and the terms of the order, `count` a number, `ids` every id in no order.
+    `descending` is the direction of each term. The statements hold for every store that gives the
+    same `answers`.
+    """
+
+    page: str | None
+    count: str | None
+    ids: str
+    descending: tuple[bool, ...]
+    values: dict[str, Any]
+    answers: dict[Question, Any]
+    unindexed: list[str]
 
 
 @dataclass(slots=True)
@@ -63,11 +83,18 @@ def select_page(
 ) -> Selected:
     """Answer a query over current state, or over the state at a time."""
     reach = Reach(connection, terms, Parameters(), now_us)
+    return selection(reach, query, at_us=at_us, known_at_us=known_at_us).run()
+
+
+def selection(
+    reach: Reach, query: Query, *, at_us: int | None, known_at_us: int | None
+) -> CurrentSelect | AsOfSelect:
+    """Give what answers a query of the state of a time."""
     if at_us is None and known_at_us is None:
-        return _CurrentSelect(reach, query).run()
-    at = reach.parameters.add(now_us if at_us is None else at_us)
+        return CurrentSelect(reach, query)
+    at = reach.parameters.add(reach.now_us if at_us is None else at_us)
     known = None if known_at_us is None else reach.parameters.add(known_at_us)
-    return _AsOfSelect(reach, query, AsOf(reach, at, known)).run()
+    return AsOfSelect(reach, query, AsOf(reach, at, known))
 
 
 class _Select:
@@ -109,36 +136,48 @@ class _Select:
         """Load the entities of the page that the statement `ids` gives."""
         raise NotImplementedError
 
+    def load(self, eids: list[int]) -> dict[int, Entity]:
+        """Load entities by their short names."""
+        raise NotImplementedError
+
     def arms(self) -> list[tuple[str, str]]:
         """Give the arms: what stands behind FROM, and behind WHERE."""
         raise NotImplementedError
 
+    def compile(self) -> Plan:
+        """Write the statements."""
+        query, arms = self.query, self.arms()
+        keys = order_terms(self.source, query.order, self.predicates)
+        return Plan(
+            page=self._page(arms, keys) if query.limit > 0 else None,
+            count=_counted(arms) if query.count else None,
+            ids=" UNION ALL ".join(
+                f"SELECT e.id FROM {table} WHERE {where}" for table, where in arms
+            ),
+            descending=tuple(direction == " DESC" for _, direction in keys),
+            values=self.parameters.values,
+            answers=self.reach.answers,
+            unindexed=self.unindexed,
+        )
+
     def run(self) -> Selected:
         """Run the statements."""
-        query = self.query
-        arms = self.arms()
+        plan = self.compile()
         page = Page([])
-        if query.count:
-            page.total = self._count(arms)
-        if query.limit > 0:
-            entities = self.rows(self._page(arms))
-            page.more = len(entities) > query.limit
-            page.entities = entities[: query.limit]
+        if plan.count is not None:
+            page.total = int(self.execute(plan.count).get)
+        if plan.page is not None:
+            entities = self.rows(plan.page)
+            page.more = len(entities) > self.query.limit
+            page.entities = entities[: self.query.limit]
         return Selected(page, self.unindexed)
 
     def execute(self, statement: str) -> apsw.Cursor:
         """Run a statement with the parameters that it names."""
         return self.reach.connection.execute(statement, self.parameters.values)
 
-    def _count(self, arms: list[tuple[str, str]]) -> int:
-        counts = " UNION ALL ".join(
-            f"SELECT count(*) AS c FROM {table} WHERE {where}" for table, where in arms
-        )
-        return int(self.execute(f"SELECT sum(c) FROM ({counts})").get)
-
-    def _page(self, arms: list[tuple[str, str]]) -> str:
+    def _page(self, arms: list[tuple[str, str]], keys: list[Term]) -> str:
         """Write the statement that gives (eid, id) and the order's terms, one more than asked."""
-        keys = order_terms(self.source, self.query.order, self.predicates)
         columns = "".join(f", {expression} AS k{n}" for n, (expression, _) in enumerate(keys))
         order = "".join(f"k{n}{direction}, " for n, (_, direction) in enumerate(keys))
         limit = self.parameters.add(self.query.limit + 1)
@@ -150,18 +189,26 @@ class _Select:
         return f"{selects} ORDER BY {order}id LIMIT {limit} OFFSET {offset}"
 
 
-class _CurrentSelect(_Select):
+class CurrentSelect(_Select):
+    """Answers of current state."""
+
     def __init__(self, reach: Reach, query: Query) -> None:
         super().__init__(reach, query, Current(reach))
 
     def geo(self) -> str:
+        """Compile the geographic condition."""
         assert self.query.geo is not None  # noqa: S101 - the caller has looked
         return geography.current_predicate(self.reach, "e", self.query.geo)
 
     def rows(self, ids: str) -> list[Entity]:
+        """Load the entities of the page that the statement `ids` gives."""
         # The order of the inner statement is kept: the outer loop runs over it.
         statement = f"SELECT {_COLUMNS} FROM ({ids}) p CROSS JOIN entity e ON e.eid = p.eid"
         return [entity_of(row) for row in self.execute(statement)]
+
+    def load(self, eids: list[int]) -> dict[int, Entity]:
+        """Load entities by their short names."""
+        return load_current(self.reach.connection, eids)
 
     def arms(self) -> list[tuple[str, str]]:
         """Give one arm per single type and per form of the value that drives the query."""
@@ -202,12 +249,11 @@ class _CurrentSelect(_Select):
         return None, condition
 
     def _is_indexed(self, term: int) -> bool:
-        found = self.reach.connection.execute("SELECT 1 FROM indexed WHERE attr = ?", (term,)).get
-        return found is not None
+        return self.reach.ask("SELECT 1 FROM indexed WHERE attr = :term", term=term) is not None
 
     def _is_large(self) -> bool:
-        largest = self.reach.connection.execute("SELECT max(eid) FROM entity").get
-        return (largest or 0) >= INDEX_FROM_ENTITIES
+        large = self.reach.ask("SELECT max(eid) >= :least FROM entity", least=INDEX_FROM_ENTITIES)
+        return bool(large)
 
     def _value_arms(self, driver: Compare | None, type_arm: str) -> list[str]:
         """Give the regular form, and the general one only when the index has what needs it."""
@@ -218,9 +264,9 @@ class _CurrentSelect(_Select):
         assert value is not None  # noqa: S101 - an attribute of current state has a value
         arms = [self.predicates.regular(value, driver)]
         marker = self.parameters.add(IRREGULAR)
-        irregular = self.execute(
+        irregular = self.reach.ask_of_query(
             f"SELECT 1 FROM entity e WHERE {type_arm} AND {value} = {marker} LIMIT 1"
-        ).get
+        )
         if irregular is not None:
             arms.append(self.predicates.irregular(self.source, value, driver))
         return arms
@@ -244,21 +290,29 @@ class _CurrentSelect(_Select):
         )
 
 
-class _AsOfSelect(_Select):
+class AsOfSelect(_Select):
+    """Answers of the state that held at a time."""
+
     source: AsOf
 
     def geo(self) -> str:
+        """Compile the geographic condition."""
         assert self.query.geo is not None  # noqa: S101 - the caller has looked
         return geography.as_of_predicate(self.source, self.query.geo)
 
     def arms(self) -> list[tuple[str, str]]:
+        """Give the one arm: no index on values serves the past."""
         return [(self.source.row(), self.common(self.query.condition, selectors=True))]
 
     def rows(self, ids: str) -> list[Entity]:
         """Load the heads and all instances in force, and put the entities together."""
         wanted = [eid for eid, *_ in self.execute(ids)]
-        listed = orjson.dumps(wanted[: self.query.limit + 1]).decode()
-        name = self.parameters.add(listed)
+        entities = self.load(wanted)
+        return [entities[eid] for eid in wanted]
+
+    def load(self, eids: list[int]) -> dict[int, Entity]:
+        """Load entities by their short names."""
+        name = self.parameters.add(orjson.dumps(eids).decode())
         heads = self.execute(
             "SELECT e.eid, e.id, e.types, e.scope, e.created, e.modified, e.expires "
             f"FROM {self.source.row()} WHERE e.eid IN (SELECT value FROM json_each({name}))"
@@ -268,7 +322,7 @@ class _AsOfSelect(_Select):
             for eid, entity_id, types, scope, created, modified, expires in heads
         }
         self._fill(entities, name)
-        return [entities[eid] for eid in wanted]
+        return entities
 
     def _fill(self, entities: dict[int, Entity], wanted: str) -> None:
         nodes = self.source.every_body()
@@ -288,36 +342,16 @@ class _AsOfSelect(_Select):
                     instances.sort(key=_by_dataset)
 
 
-def type_arms(
-    reach: Reach,
-    source: Source,
-    predicates: Predicates,
-    selection: TypeSelection | None,
-    restriction: Restriction,
-) -> list[str]:
-    """Give predicates on the `type` of row `e`: disjoint, each an equality where it can be."""
-    if restriction.types is not None:
-        seen = TypeAny(tuple(TypeIs(iri) for iri in restriction.types))
-        selection = seen if selection is None else TypeAll((selection, seen))
-    if selection is None:
-        return ["1"]
-    named = _types_named(selection)
-    terms = {iri: term for iri in named if (term := reach.term(iri)) is not None}
-    arms = [f"e.type = {term}" for iri, term in terms.items() if has_types(selection, (iri,))]
-    if terms and _any_of_several(reach, list(terms.values())):
-        arms.append(f"(e.type = 0 AND {predicates.types(source, selection)})")
-    if len(arms) > ARMS_MAX:
-        return [predicates.types(source, selection)]
-    return arms or ["0"]
+def load_current(connection: apsw.Connection, eids: Sequence[int]) -> dict[int, Entity]:
+    """Load current state by short names; an object that is gone is left out."""
+    return {eid: entity_of(row) for eid in eids for row in connection.execute(_BY_EID, (eid,))}
 
 
-def _any_of_several(reach: Reach, terms: list[int]) -> bool:
-    """Whether some entity with several types has one of these."""
-    found = reach.connection.execute(
-        "SELECT 1 FROM multitype WHERE type IN (SELECT value FROM json_each(?)) LIMIT 1",
-        (orjson.dumps(terms).decode(),),
-    ).get
-    return found is not None
+def _counted(arms: list[tuple[str, str]]) -> str:
+    counts = " UNION ALL ".join(
+        f"SELECT count(*) AS c FROM {table} WHERE {where}" for table, where in arms
+    )
+    return f"SELECT sum(c) FROM ({counts})"
 
 
 def _by_dataset(instance: dict[str, Any]) -> str:
@@ -332,9 +366,3 @@ def _drivable(condition: Condition | None) -> str | None:
     if len(steps) != 1 or condition.path.members or not isinstance(steps[0], str):
         return None
     return steps[0] if ":" in steps[0] else None
-
-
-def _types_named(selection: TypeSelection) -> list[str]:
-    if isinstance(selection, TypeIs):
-        return [selection.iri]
-    return list(dict.fromkeys(iri for item in selection.items for iri in _types_named(item)))

@@ -7,7 +7,9 @@ reached. So one compiler serves current state, `state(at, known_at)` and tempora
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import apsw
@@ -18,6 +20,9 @@ from conurb.store.sqlite.values import IRREGULAR
 
 PARAMETERS_MAX: Final = 10_000
 """Values bound by one query."""
+
+
+_NAMED: Final = re.compile(r":(p\d+)\b")
 
 
 class Parameters:
@@ -125,18 +130,55 @@ def conjunction(items: list[str]) -> str:
     return joined([item for item in items if item != "1"], "AND")
 
 
+Question = tuple[str, tuple[tuple[str, Any], ...] | None]
+"""A statement that gives one value, and what it binds; or an IRI, and None for its short name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What every source needs: the connection, the short names, the parameters, the present."""
+    """What every source needs: the connection, the short names, the parameters, the present.
+
+    `answers` keeps what a compilation asked of the store and was told: where another store tells
+    the same, the statements that were compiled hold there too. `known` are answers that are known
+    to hold still, and takes in new ones.
+    """
 
     connection: apsw.Connection
     terms: Terms
     parameters: Parameters
     now_us: int
+    answers: dict[Question, Any] = field(default_factory=dict)
+    known: dict[Question, Any] = field(default_factory=dict)
 
     def term(self, iri: str) -> int | None:
         """Find the short name of an IRI."""
-        return self.terms.find(self.connection, iri)
+        number = self.answers[iri, None] = self.terms.find(self.connection, iri)
+        return number
+
+    def ask(self, statement: str, **bound: Any) -> Any:
+        """Ask the store for one value that decides how a query is compiled."""
+        question = statement, tuple(bound.items())
+        answer = self.answers[question] = self._answer(question)
+        return answer
+
+    def ask_of_query(self, statement: str) -> Any:
+        """Ask the store for one value, with the parameters that the statement names."""
+        names = dict.fromkeys(_NAMED.findall(statement))
+        return self.ask(statement, **{name: self.parameters.values[name] for name in names})
+
+    def holds(self, answers: Mapping[Question, Any]) -> bool:
+        """Whether this store gives the same answers."""
+        return all(self._answer(question) == answer for question, answer in answers.items())
+
+    def _answer(self, question: Question) -> Any:
+        text, bound = question
+        if bound is None:
+            return self.terms.find(self.connection, text)
+        try:
+            return self.known[question]
+        except KeyError:
+            answer = self.known[question] = self.connection.execute(text, dict(bound)).get
+            return answer
 
 
 @dataclass(frozen=True, slots=True)
