@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from conurb.errors import AlreadyExistsError, ConurbError, InvariantError
 from conurb.model.time import shown_us
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from conurb.store.contract import Store
     from conurb.systems.contract import Site
 
+T = TypeVar("T")
 OPERATIONS_MAX: Final = 100_000
 """How many operations one step may lead to."""
 
@@ -56,9 +58,9 @@ class Pen:
         position = None if seq is None else Position(self.reader(key), seq)
         if not operations:
             if position is not None:
-                await self._store.set_position(position)
+                await to_the_end(self._store.set_position(position))
             return
-        outcomes = await self._store.apply(operations, position=position)
+        outcomes = await to_the_end(self._store.apply(operations, position=position))
         for operation, outcome in zip(operations, outcomes, strict=True):
             if isinstance(outcome, AlreadyExistsError):
                 self.standing.repeated += 1
@@ -75,6 +77,19 @@ class Pen:
         await self.letters.put(
             at=shown_us(self.site.now_us()), why=why, body=body, part=self.standing.name, **about
         )
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await work that is finished also when the waiting is cancelled.
+
+    The store commits what it was given in any case; whoever starts anew must find it committed.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def reader_name(system: str, kind: str, part: str, *, elsewhere: bool) -> str:
