@@ -79,8 +79,8 @@ def departures(
     told = {(one.trip, one.day, one.sequence): one for one in live}
     told |= {(one.trip, one.day, None): one for one in told.values() if one.cancelled}
     repeats: defaultdict[str, list[Frequency]] = defaultdict(list)
-    for one in board.frequencies:
-        repeats[one.trip_id].append(one)
+    for repeated in board.frequencies:
+        repeats[repeated.trip_id].append(repeated)
     found: list[Departure] = []
     for day in service_days(from_us, zone):
         running = services_on(day, board.calendars, board.exceptions)
@@ -96,10 +96,11 @@ def departures(
             )
             for seconds, assumed in _times(call, repeats.get(call.trip_id), board.first or {}):
                 at_us = start_us + seconds * US
-                one = _expected(planned, at_us, None if assumed else told, name, assumed=assumed)
-                if from_us <= one.at_us < to_us:
-                    found.append(one)
-    return sorted(found, key=lambda one: (one.at_us, one.trip))[:limit]
+                known = None if assumed else told
+                leaving = _expected(planned, at_us, known, name, assumed=assumed)
+                if from_us <= leaving.at_us < to_us:
+                    found.append(leaving)
+    return sorted(found, key=lambda leaving: (leaving.at_us, leaving.trip))[:limit]
 
 
 def _times(
