@@ -14,7 +14,7 @@ from conurb.model.entity import Entity
 from conurb.model.operations.entity import CreateEntity
 from conurb.model.query.tree import AttributePath, Compare, Query, Selector, TypeIs
 from conurb.store.engines import open_store
-from conurb.store.sqlite import schema
+from conurb.store.sqlite import connections, schema
 
 TYPE = "https://example.org/Sensor"
 VALUE = "https://example.org/value"
@@ -115,4 +115,20 @@ async def test_check_finds_what_was_changed_behind_its_back(tmp_path: Path) -> N
     assert "isn't its state" in problems
     assert "not in history" in problems
     assert "comparable values" in problems
+    await store.close()
+
+
+async def test_a_query_that_overruns_the_event_loop_leaves_no_transaction_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(tmp_path / "a.db")
+    await store.open()
+    await store.apply([CreateEntity(sensor(number)) for number in range(10)])
+    query = Query((Selector(types=TypeIs(TYPE)),))
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "INLINE_TIME_MAX_S", -1.0)
+        patch.setattr(connections, "_INLINE_STEPS", 1)
+        for _ in range(2):
+            assert len((await store.query(query)).entities) == 10
+    assert len((await store.query(query)).entities) == 10
     await store.close()
