@@ -20,6 +20,8 @@ DRAWS: Final = 10_000
 DRAWS_MAX: Final = 1_000_000
 SPREAD: Final = 0.25
 """How far each weight moves by default, as a share of itself."""
+DECIMALS: Final = 10
+"""Scores that agree to so many decimals are equal: what is left is the order of summing."""
 CHUNK_CELLS: Final = 4_000_000
 """Draws x units x indicators that are held at once where a mean can't be one matrix product."""
 
@@ -30,8 +32,9 @@ class RankUncertainty:
 
     `rank` [N] is the rank by the scores themselves; `mean`, `median`, `low`, `high` [N] of the
     ranks drawn (low and high hold 90 % between them). `frequency` [N x N] is how often unit i has
-    rank r + 1, `above` [N x N] how often unit i scores above unit j. `left_out` are the units
-    with too few figures. `how` says in words what was drawn.
+    rank r + 1, `above` [N x N] how often unit i scores above unit j; equal scores of one draw rank
+    in the order of units. `left_out` are the units with too few figures. `how` says in words what
+    was drawn.
     """
 
     units: tuple[str, ...]
@@ -189,6 +192,7 @@ def _summary(
     year: int,
     how: str,
 ) -> RankUncertainty:
+    values = np.round(values, DECIMALS)
     draws, count = values.shape
     order = np.argsort(-values, axis=1, kind="stable")
     drawn: NDArray[np.int64] = np.empty_like(order)
