@@ -14,15 +14,11 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from conurb.systems.transport.deadends.find import Gap, node_of
 from conurb.systems.transport.deadends.roads import Area, Place, RoadLine
 from conurb.systems.transport.measure import Plane, distance_m
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 DETOUR_M_MAX: Final = 50_000.0
 CATCHMENT_M: Final = 10_000.0
@@ -107,17 +103,17 @@ class _Roads:
         return self.nodes.setdefault(node_of(place), len(self.nodes))
 
 
-def _people(gaps: Sequence[Gap], areas: Sequence[Area]) -> NDArray[np.float64]:
+def _people(gaps: Sequence[Gap], areas: Sequence[Area]) -> list[float]:
     """Count who lives about each gap, in its areas; an area without a population counts none."""
     import numpy as np
     import shapely
 
     served = np.zeros(len(gaps))
     if not gaps:
-        return served
+        return []
     middles = np.array([gap.middle for gap in gaps])
     plane = Plane(float(middles[:, 1].mean()))
-    circles = shapely.buffer(shapely.points(plane.to_plane(middles)), CATCHMENT_M)
+    circles: Any = shapely.buffer(shapely.points(plane.to_plane(middles)), CATCHMENT_M)
     for area in areas:
         rows = [number for number, gap in enumerate(gaps) if area.id in (gap.a.area, gap.b.area)]
         if area.population is None or not rows:
@@ -125,4 +121,5 @@ def _people(gaps: Sequence[Gap], areas: Sequence[Area]) -> NDArray[np.float64]:
         shape = plane.flatten(shapely.from_geojson(json.dumps(dict(area.shape))))
         shares = shapely.area(shapely.intersection(circles[rows], shape)) / shape.area
         served[rows] += area.population * shares
-    return served
+    people: list[float] = served.tolist()
+    return people
