@@ -1,4 +1,4 @@
-"""Links from train services: how many trains a day run from one city to another.
+"""Links from train services: how many trains of a timetable run from one city to another.
 
 The file is a JSON object by train: `{"G1": {"service": "...", "route": [{"city": "...",
 "arrival": "10:00", "departure": "10:02"}, ...]}, ...}`, cities in the order of the journey, times

@@ -148,7 +148,7 @@ def test_missing_figures_are_refused_left_or_reweighed_as_asked() -> None:
 
 
 def test_ahp_weighs_each_branch_and_names_one_without_judgements() -> None:
-    judged = {"toy": [[1, 3], [1 / 3, 1]], "d0": [[1, 1], [1, 1]]}
+    judged: dict[str, Any] = {"toy": [[1, 3], [1 / 3, 1]], "d0": [[1, 1], [1, 1]]}
     found = score(random_panel(3), three(None), Method(weighting="ahp", judgements=judged))
     np.testing.assert_allclose(found.weights[0], [0.375, 0.375, 0.25])
     with pytest.raises(InputError, match="no judgements among the children of 'd0'"):

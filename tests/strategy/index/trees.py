@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from conurb.strategy.index.tree import Branch, Definition, Direction, Indicator
 from conurb.strategy.panel import Panel
@@ -38,7 +38,7 @@ def tree(*dimensions: Sequence[Indicator], weights: Sequence[float | None] = ())
     )
 
 
-def panel(**columns: ArrayLike) -> Panel:
+def panel(**columns: Any) -> Panel:
     figures = {name: np.asarray(given, dtype=float) for name, given in columns.items()}
     n, t = next(iter(figures.values())).shape
     return Panel(tuple("abcdefghijklmnop"[:n]), tuple(range(2000, 2000 + t)), figures)
