@@ -159,11 +159,12 @@ def vehicle_monitoring(sender: Sender, positions: Iterable[Position], *, valid_s
 def estimated_timetable(sender: Sender, calls: Iterable[Call]) -> bytes:
     """Write when trips are expected at their stops (SIRI-ET).
 
-    The schema knows no estimated timetable without a journey: of no calls there is no delivery.
+    The schema knows no estimated timetable without a journey: of no calls it says that there is no
+    information.
     """
     calls = list(calls)
     if not calls:
-        return xml.serialize(_answer(sender)[0])
+        return refusal(sender, "no journey is told of", condition="NoInfoForTopicError")
     root, delivery = _delivery(sender, "EstimatedTimetable")
     frame = xml.add(delivery, "EstimatedJourneyVersionFrame")
     xml.say_time(frame, "RecordedAtTime", sender.at_us)
@@ -278,26 +279,24 @@ def check_status(sender: Sender, *, started_us: int) -> bytes:
     return xml.serialize(root)
 
 
-def refusal(sender: Sender, why: str) -> bytes:
-    """Answer a request that can't be met, and why."""
-    root, outer = _answer(sender, ok=False)
-    xml.add(xml.add(xml.add(outer, "ErrorCondition"), "OtherError"), "ErrorText", why)
+def refusal(sender: Sender, why: str, *, condition: str = "OtherError") -> bytes:
+    """Answer what can't be answered, and why: in a delivery of stop visits that has none.
+
+    A service delivery has to hold a functional one, and not every one of them may be empty.
+    """
+    root, delivery = _delivery(sender, "StopMonitoring", ok=False)
+    xml.add(xml.add(xml.add(delivery, "ErrorCondition"), condition), "ErrorText", why)
     return xml.serialize(root)
 
 
-def _answer(sender: Sender, *, ok: bool = True) -> tuple[Element, Element]:
+def _delivery(sender: Sender, service: str, *, ok: bool = True) -> tuple[Element, Element]:
     root = xml.element("Siri", version=xml.VERSION)
     outer = xml.add(root, "ServiceDelivery")
     xml.say_time(outer, "ResponseTimestamp", sender.at_us)
     xml.add(outer, "ProducerRef", sender.producer)
     xml.add(outer, "Status", "true" if ok else "false")
-    return root, outer
-
-
-def _delivery(sender: Sender, service: str) -> tuple[Element, Element]:
-    root, outer = _answer(sender)
     delivery = xml.add(outer, f"{service}Delivery")
     delivery.set("version", xml.VERSION)
     xml.say_time(delivery, "ResponseTimestamp", sender.at_us)
-    xml.add(delivery, "Status", "true")
+    xml.add(delivery, "Status", "true" if ok else "false")
     return root, delivery
