@@ -26,6 +26,8 @@ from conurb.model.query.tree import (
     Restriction,
     TemporalQuery,
 )
+from conurb.model.tiles.ask import TileAsk
+from conurb.model.tiles.layer import TileLayer
 
 Outcome = Change | ConurbError
 """What became of one operation: its change, or why nothing was changed."""
@@ -179,6 +181,14 @@ class Store(Protocol):
 
         The state at a time takes, per (attribute, datasetId), the instance with the latest time
         that is not after `at_us`. Raises TooComplexQueryError over the bounds.
+        """
+        ...
+
+    async def tile(self, ask: TileAsk) -> TileLayer:
+        """Draw the objects of current state that a query selects as one layer of a tile.
+
+        What it holds is bounded, see `conurb.model.tiles.layer`; order, limit and offset of the
+        query don't count. Raises TooComplexQueryError over the bounds.
         """
         ...
 

@@ -90,7 +90,9 @@ def flat_value(instance: Instance, terms: Terms, lang: str = ANY_LANGUAGE) -> An
     value = instance_value(instance)
     kind = instance["type"]
     if kind == "LanguageProperty":
-        return value[choose_language(value, parse_lang(lang))] if value else None
+        # Sorted, so that every engine falls back to the same text.
+        tags = sorted(value, key=lambda tag: (len(tag), tag)) if value else ()
+        return value[choose_language(tags, parse_lang(lang))] if tags else None
     if kind == "VocabProperty":
         if isinstance(value, list):
             return [terms.compact_value(one) for one in value]

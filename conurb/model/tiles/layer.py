@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from conurb.model.geometry import to_shapely
+from conurb.model.render.flat import flat_row
 from conurb.model.tiles.draw import draw_shapes, grid_place, point_commands
 from conurb.model.tiles.mvt import POINT, LayerWriter, Scalar
-from conurb.model.tiles.quad import BUFFER, EXTENT, Square
+from conurb.model.tiles.quad import BUFFER, EXTENT
+from conurb.model.vocabulary import platform_terms
+
+if TYPE_CHECKING:
+    from conurb.model.entity import Entity
+    from conurb.model.tiles.ask import TileAsk
+    from conurb.model.tiles.quad import Square
 
 POINTS_MAX: Final = 2_000
 """Points of one tile that are drawn each by itself."""
@@ -33,20 +41,11 @@ CELLED_ZOOM_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Sketch:
-    """An object on its way into a tile: id, GeoJSON geometry, and its row of simple values."""
-
-    id: str
-    geometry: Mapping[str, Any]
-    row: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class TileLayer:
-    """A layer as bytes, how many objects it stands for, and how many it doesn't show."""
+    """A layer as bytes; how many points are drawn each by itself, how many shapes left out."""
 
     data: bytes = b""
-    objects: int = 0
+    points: int = 0
     left_out: int = 0
 
 
@@ -59,77 +58,104 @@ def scalars(row: Mapping[str, Any]) -> dict[str, Scalar]:
     return {key: one for key, one in row.items() if isinstance(one, str | int | float)}
 
 
+def properties_of(entity: Entity, ask: TileAsk) -> dict[str, Scalar]:
+    """Give what a tile says of an object."""
+    return {"id": entity.id, **scalars(flat_row(entity, platform_terms(), ask.view))}
+
+
+def geometry_of(entity: Entity, attribute: str, dataset: str | None) -> Any:
+    """Give the geometry of an object that is shown; None without one.
+
+    Without a datasetId it is the default instance, or the first when there is no default.
+    """
+    for one in entity.attrs.get(attribute, ()):
+        if one["type"] == "GeoProperty" and dataset in (None, one.get("datasetId")):
+            return one["value"]
+    return None
+
+
 def is_inside(x: int, y: int, *, margin: int = 0) -> bool:
     """Whether a unit of the grid lies on the tile, `margin` units around it included."""
     return -margin <= x < EXTENT + margin and -margin <= y < EXTENT + margin
 
 
-def draw_layer(name: str, square: Square, sketches: Iterable[Sketch]) -> TileLayer:
-    """Draw objects as a layer."""
-    points: list[tuple[int, int, Sketch]] = []
-    shapes: list[Sketch] = []
-    for one in sketches:
-        if one.geometry["type"] == "Point":
-            x, y = grid_place(square, *one.geometry["coordinates"][:2])
-            if is_inside(x, y, margin=BUFFER):
-                points.append((x, y, one))
-        else:
-            shapes.append(one)
-    writer = LayerWriter(name)
-    left_out = _add_shapes(writer, square, shapes)
-    _add_points(writer, square, points)
-    objects = len(shapes) - left_out + sum(is_inside(x, y) for x, y, _ in points)
-    return TileLayer(writer.layer(), objects, left_out)
+def draw_entities(ask: TileAsk, entities: Iterable[Entity]) -> TileLayer:
+    """Draw objects that are at hand as a layer."""
+    points: list[tuple[int, int, Entity]] = []
+    shapes: list[tuple[Any, Entity]] = []
+    for entity in entities:
+        geometry = geometry_of(entity, ask.geometry, ask.dataset)
+        if geometry is None:
+            continue
+        if geometry["type"] != "Point":
+            shapes.append((to_shapely(geometry), entity))
+            continue
+        x, y = grid_place(ask.square, *geometry["coordinates"][:2])
+        if is_inside(x, y, margin=BUFFER):
+            points.append((x, y, entity))
+    writer = LayerWriter(ask.name)
+    left_out = max(0, len(shapes) - SHAPES_MAX)
+    if left_out:
+        shapes = sorted(shapes, key=lambda pair: -shape_size(pair[0]))[:SHAPES_MAX]
+    add_shapes(writer, ask.square, [(shape, properties_of(one, ask)) for shape, one in shapes])
+    if is_thinned(ask, len(points)):
+        _add_cells(writer, ask, points)
+        return TileLayer(writer.layer(), 0, left_out)
+    for x, y, entity in points:
+        writer.add(POINT, point_commands(x, y), properties_of(entity, ask))
+    return TileLayer(writer.layer(), len(points), left_out)
 
 
-def _add_shapes(writer: LayerWriter, square: Square, sketches: Sequence[Sketch]) -> int:
-    """Add lines and areas; give how many were too many."""
-    from conurb.model.geometry import to_shapely
-
-    shapes = [to_shapely(dict(one.geometry)) for one in sketches]
-    order = range(len(shapes))
-    if len(shapes) > SHAPES_MAX:
-        order = sorted(order, key=lambda n: -_size(shapes[n]))[:SHAPES_MAX]  # type: ignore[assignment]
-    kept = sorted(order)
-    drawn = draw_shapes(square, [shapes[n] for n in kept])
-    for number, one in zip(kept, drawn, strict=True):
-        if one is not None:
-            sketch = sketches[number]
-            writer.add(one[0], one[1], {"id": sketch.id, **scalars(sketch.row)})
-    return len(shapes) - len(kept)
+def is_thinned(ask: TileAsk, points: int) -> bool:
+    """Whether so many points are drawn by cells."""
+    return ask.square.z <= CELLED_ZOOM_MAX and (ask.thin or points > POINTS_MAX)
 
 
-def _size(shape: Any) -> float:
+def shape_size(shape: Any) -> float:
+    """Give the order by which shapes are kept when there are too many."""
     west, south, east, north = shape.bounds
     return float((east - west) + (north - south))
 
 
-def _add_points(
-    writer: LayerWriter, square: Square, points: Sequence[tuple[int, int, Sketch]]
+def add_shapes(
+    writer: LayerWriter, square: Square, shapes: Sequence[tuple[Any, Mapping[str, Scalar]]]
 ) -> None:
-    if len(points) <= POINTS_MAX or square.z > CELLED_ZOOM_MAX:
-        for x, y, one in points:
-            writer.add(POINT, point_commands(x, y), {"id": one.id, **scalars(one.row)})
-        return
-    cells: dict[int, list[tuple[int, int, Sketch]]] = {}
+    """Add lines and areas with their properties."""
+    drawn = draw_shapes(square, [shape for shape, _ in shapes])
+    for one, (_, row) in zip(drawn, shapes, strict=True):
+        if one is not None:
+            writer.add(one[0], one[1], row)
+
+
+def _add_cells(
+    writer: LayerWriter, ask: TileAsk, points: Sequence[tuple[int, int, Entity]]
+) -> None:
+    cells: dict[int, list[tuple[int, int, Entity]]] = {}
     for point in points:
         if is_inside(point[0], point[1]):
-            cells.setdefault(point[1] // CELL * CELLS + point[0] // CELL, []).append(point)
+            cells.setdefault(cell_of(point[0], point[1]), []).append(point)
     for cell, inside in cells.items():
         x = sum(point[0] for point in inside) // len(inside)
         y = sum(point[1] for point in inside) // len(inside)
-        first = inside[0][2]
-        add_cell(writer, cell, x, y, len(inside), {"id": first.id, **scalars(first.row)})
+        alone = properties_of(inside[0][2], ask) if len(inside) == 1 else None
+        add_cell(writer, cell, x, y, len(inside), alone)
+
+
+def cell_of(x: int, y: int) -> int:
+    """Give the number of the cell in which a unit of the grid lies."""
+    return y // CELL * CELLS + x // CELL
 
 
 def add_cell(
-    writer: LayerWriter, cell: int, x: int, y: int, count: int, row: Mapping[str, Scalar]
+    writer: LayerWriter,
+    cell: int,
+    x: int,
+    y: int,
+    count: int,
+    alone: Mapping[str, Scalar] | None,
 ) -> None:
-    """Add a cell's point: the object itself when it is alone, else how many there are."""
-    alone = count == 1
-    writer.add(
-        POINT,
-        point_commands(x, y),
-        row if alone else {COUNT_KEY: count},
-        number=None if alone else cell + 1,
-    )
+    """Add a cell's point: how many there are, or the object itself when it is alone."""
+    if alone is not None:
+        writer.add(POINT, point_commands(x, y), alone)
+    else:
+        writer.add(POINT, point_commands(x, y), {COUNT_KEY: count}, number=cell + 1)

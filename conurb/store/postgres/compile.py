@@ -87,6 +87,10 @@ class Selection:
         """Give the predicate by which an entity `e` of current state may be seen."""
         return all_of([self._alive("e"), self.restriction_sql("e")])
 
+    def where_sql(self, query: Query, alias: str) -> str:
+        """Give the predicate that an entity of current state, in row `alias`, answers a query."""
+        return self._where(query, Current(self.arguments, self._names, alias))
+
     # ── the source ───────────────────────────────────────────────────────────────────────────
 
     def _source(self, alias: str) -> tuple[Source, str]:

@@ -80,6 +80,10 @@ class Names:
         except KeyError:
             raise UnknownNameError(f"term {tid} is used and not stored") from None
 
+    def list_iris(self) -> list[str]:
+        """List every IRI that has a number, without the pseudo-attributes."""
+        return [iri for iri in self._tids if ":" in iri]
+
     def sid(self, types: Types) -> int:
         """Give the number of a set of types, a new one when it has none."""
         sid = self._sids.get(types)

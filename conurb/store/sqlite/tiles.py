@@ -1,0 +1,206 @@
+"""A layer of a tile out of SQLite: the R*Tree gives what lies on it, `conurb.model.tiles` draws.
+
+Few points are read whole. Many are never read: SQLite counts them by cell, and only the object that
+is alone in its cell is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from conurb.model.query.tree import Query
+from conurb.model.tiles.draw import grid_place, point_commands
+from conurb.model.tiles.layer import (
+    CELL,
+    CELLED_ZOOM_MAX,
+    CELLS,
+    POINTS_MAX,
+    SHAPES_MAX,
+    TileLayer,
+    add_cell,
+    add_shapes,
+    draw_entities,
+    is_thinned,
+    properties_of,
+)
+from conurb.model.tiles.mvt import POINT, LayerWriter
+from conurb.model.tiles.quad import BUFFER, EXTENT
+from conurb.store.sqlite import geography
+from conurb.store.sqlite.predicates import Predicates
+from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of
+from conurb.store.sqlite.schema import GEO_PER_ENTITY_MAX
+from conurb.store.sqlite.select import select_page
+from conurb.store.sqlite.sources import Current, Parameters, Reach, conjunction
+
+if TYPE_CHECKING:
+    import apsw
+
+    from conurb.model.entity import Entity
+    from conurb.model.tiles.ask import TileAsk
+
+READ_MAX: Final = 20_000
+"""Objects that are read whole for one tile, where the R*Tree can't say which geometry is meant."""
+
+_COLUMNS: Final = ", ".join(f"e.{name}" for name in ENTITY_COLUMNS.split(", "))
+"""Columns of an object; the geometry's stand before them."""
+
+
+def draw_tile(connection: apsw.Connection, terms: Terms, ask: TileAsk, *, now_us: int) -> TileLayer:
+    """Draw a layer."""
+    reach = Reach(connection, terms, Parameters(), now_us)
+    if ask.dataset is not None:
+        return _draw_whole(reach, ask)
+    term = reach.term(ask.geometry)
+    if term is None:
+        return TileLayer()
+    return _Drawing(reach, ask, term).run()
+
+
+def _draw_whole(reach: Reach, ask: TileAsk) -> TileLayer:
+    """Draw an instance of which the R*Tree doesn't know whose it is."""
+    query = replace(ask.query, order=(), limit=READ_MAX, offset=0, count=False)
+    page = select_page(reach.connection, reach.terms, query, now_us=reach.now_us).page
+    return draw_entities(ask, page.entities)
+
+
+@dataclass(slots=True)
+class _Drawing:
+    """One tile on its way; `term` is the short name of the attribute that is drawn."""
+
+    reach: Reach
+    ask: TileAsk
+    term: int
+
+    def run(self) -> TileLayer:
+        """Draw."""
+        writer = LayerWriter(self.ask.name)
+        left_out = self._shapes(writer)
+        if self._is_thinned():
+            self._cells(writer)
+            return TileLayer(writer.layer(), 0, left_out)
+        points = self._points(writer)
+        return TileLayer(writer.layer(), points, left_out)
+
+    def _is_thinned(self) -> bool:
+        """Whether points are drawn by cells; that there are many is known without reading them."""
+        if self.ask.thin or self.ask.square.z > CELLED_ZOOM_MAX:
+            return is_thinned(self.ask, 0)
+        reach, found = self._from(points=True)
+        probe = self._execute(reach, f"SELECT 1 {found} LIMIT {POINTS_MAX + 1}").fetchall()
+        return is_thinned(self.ask, len(probe))
+
+    # ── what is read ──────────────────────────────────────────────────────────────────────────
+
+    def _from(self, *, points: bool) -> tuple[Reach, str]:
+        """Give FROM and WHERE of the geometries on the tile, with parameters of their own."""
+        reach = replace(self.reach, parameters=Parameters())
+        west, south, east, north = (
+            reach.parameters.add(one) for one in self.ask.square.bounds(buffer=BUFFER)
+        )
+        kind = "g.wkb IS NULL" if points else "g.wkb IS NOT NULL"
+        first = (
+            f"(g.gid % {GEO_PER_ENTITY_MAX} = 0 OR NOT EXISTS (SELECT 1 FROM geo p "
+            f"WHERE p.gid = g.gid - 1 AND p.attr = g.attr))"
+        )
+        box = f"g.east >= {west} AND g.west <= {east} AND g.north >= {south} AND g.south <= {north}"
+        if points:
+            box += f" AND g.x BETWEEN {west} AND {east} AND g.y BETWEEN {south} AND {north}"
+        where = conjunction([box, f"g.attr = {self.term}", kind, first, self._selected(reach)])
+        return reach, f"FROM geo g CROSS JOIN entity e ON e.eid = g.eid WHERE {where}"
+
+    def _selected(self, reach: Reach) -> str:
+        """Compile the query itself over the row `e`."""
+        query: Query = self.ask.query
+        source, predicates = Current(reach), Predicates(reach, query.restriction)
+        parts = [source.alive(), predicates.restriction(source)]
+        if query.selectors:
+            compiled = [predicates.selector(source, one) for one in query.selectors]
+            parts.append("1" if "1" in compiled else f"({' OR '.join(compiled)})")
+        if query.attributes:
+            parts.append(f"({' OR '.join(source.exists(name) for name in query.attributes)})")
+        if query.datasets:
+            parts.append(predicates.datasets(source, query.datasets))
+        if query.scope is not None:
+            parts.append(predicates.scope(source, query.scope))
+        if query.geo is not None:
+            parts.append(geography.current_predicate(reach, "e", query.geo))
+        if query.condition is not None:
+            parts.append(predicates.condition(source, query.condition))
+        return conjunction(parts)
+
+    def _execute(self, reach: Reach, statement: str) -> Any:
+        return reach.connection.execute(statement, reach.parameters.values)
+
+    # ── lines and areas ───────────────────────────────────────────────────────────────────────
+
+    def _shapes(self, writer: LayerWriter) -> int:
+        """Add lines and areas; give how many were too many."""
+        import shapely
+
+        reach, found = self._from(points=False)
+        rows = self._execute(
+            reach, f"SELECT g.wkb, {_COLUMNS} {found} LIMIT {SHAPES_MAX + 1}"
+        ).fetchall()
+        left_out = 0
+        if len(rows) > SHAPES_MAX:
+            reach, found = self._from(points=False)
+            total = int(self._execute(reach, f"SELECT count(*) {found}").get)
+            left_out = total - SHAPES_MAX
+            size = "g.east - g.west + g.north - g.south"
+            rows = self._execute(
+                reach, f"SELECT g.wkb, {_COLUMNS} {found} ORDER BY {size} DESC LIMIT {SHAPES_MAX}"
+            ).fetchall()
+        if rows:
+            shapes = shapely.from_wkb([row[0] for row in rows])
+            drawn = [
+                (shape, properties_of(entity_of(row[1:]), self.ask))
+                for shape, row in zip(shapes, rows, strict=True)
+            ]
+            add_shapes(writer, self.ask.square, drawn)
+        return left_out
+
+    # ── points ────────────────────────────────────────────────────────────────────────────────
+
+    def _points(self, writer: LayerWriter) -> int:
+        """Add points each by itself; give how many there are."""
+        reach, found = self._from(points=True)
+        rows = self._execute(reach, f"SELECT g.x, g.y, {_COLUMNS} {found} LIMIT {READ_MAX}")
+        count = 0
+        for row in rows:
+            place = grid_place(self.ask.square, row[0], row[1])
+            writer.add(POINT, point_commands(*place), properties_of(entity_of(row[2:]), self.ask))
+            count += 1
+        return count
+
+    def _cells(self, writer: LayerWriter) -> None:
+        """Count the points by cell, and add a point per cell."""
+        reach, found = self._from(points=True)
+        square, add = self.ask.square, reach.parameters.add
+        side, turn = add(float(1 << square.z) * EXTENT), add(2 * math.pi)
+        left, top = add(float(square.x * EXTENT)), add(float(square.y * EXTENT))
+        x = f"((g.x + 180.0) / 360.0 * {side} - {left})"
+        y = f"((0.5 - asinh(tan(radians(g.y))) / {turn}) * {side} - {top})"
+        inside = f"px >= 0 AND px < {EXTENT} AND py >= 0 AND py < {EXTENT}"
+        cells = self._execute(
+            reach,
+            f"SELECT cell, count(*), avg(px), avg(py), min(eid) FROM (SELECT eid, px, py, "
+            f"CAST(py / {CELL} AS INTEGER) * {CELLS} + CAST(px / {CELL} AS INTEGER) AS cell "
+            f"FROM (SELECT g.eid AS eid, {x} AS px, {y} AS py {found}) WHERE {inside}) "
+            "GROUP BY cell",
+        ).fetchall()
+        alone = self._find([row[4] for row in cells if row[1] == 1])
+        for cell, count, x_mean, y_mean, eid in cells:
+            one = properties_of(alone[eid], self.ask) if count == 1 else None
+            add_cell(writer, cell, int(x_mean), int(y_mean), count, one)
+
+    def _find(self, eids: list[int]) -> dict[int, Entity]:
+        """Read objects by their short names."""
+        rows = self.reach.connection.execute(
+            f"SELECT e.eid, {_COLUMNS} FROM json_each(?) w CROSS JOIN entity e ON e.eid = w.value",
+            (orjson.dumps(eids).decode(),),
+        )
+        return {row[0]: entity_of(row[1:]) for row in rows}
