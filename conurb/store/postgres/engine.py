@@ -17,6 +17,8 @@ from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity
 from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
+from conurb.model.tiles.ask import TileAsk
+from conurb.model.tiles.layer import TileLayer
 from conurb.model.time import Clock, system_clock
 from conurb.store.contract import (
     ELSEWHERE,
@@ -54,6 +56,7 @@ from conurb.store.postgres.rows import (
 )
 from conurb.store.postgres.schema import migrate
 from conurb.store.postgres.select import select_page
+from conurb.store.postgres.tiles import draw_tile
 from conurb.store.postgres.write import Writer
 
 T = TypeVar("T")
@@ -201,6 +204,12 @@ class PostgresStore:
         if writer.owns and writer.eid >= INDEX_FROM_OBJECTS:
             self._indexes.build_soon(selected.compared, writer, self._group)
         return selected.page
+
+    async def tile(self, ask: TileAsk) -> TileLayer:
+        """Draw objects of current state as one layer of a tile."""
+        async with self._snapshot() as connection:
+            await self._refresh(connection)
+            return await draw_tile(connection, self._names, ask, now_us=self._clock())
 
     async def evolution(self, query: TemporalQuery) -> EvolutionPage:
         """Query history, aggregated by PostgreSQL when that is asked for."""

@@ -19,6 +19,8 @@ from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity
 from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
+from conurb.model.tiles.ask import TileAsk
+from conurb.model.tiles.layer import TileLayer
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import (
     ELSEWHERE,
@@ -39,6 +41,7 @@ from conurb.store.sqlite.evolution import select_evolutions
 from conurb.store.sqlite.journal import last_seq, last_stamp
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
 from conurb.store.sqlite.select import Selected, select_page
+from conurb.store.sqlite.tiles import draw_tile
 from conurb.store.sqlite.write import Writer, changes_of
 
 TRANSFER_ROWS: Final = 2_000
@@ -219,6 +222,13 @@ class SqliteStore:
         for attribute in selected.unindexed:
             self._index_soon(attribute)
         return selected.page
+
+    async def tile(self, ask: TileAsk) -> TileLayer:
+        """Draw objects of current state as one layer of a tile."""
+        now = self._clock()
+        return await self._connections.read(
+            lambda connection: draw_tile(connection, self._terms, ask, now_us=now)
+        )
 
     async def list_types(self, restriction: Restriction = Restriction()) -> list[TypeInfo]:
         """List the types of current entities, by IRI."""
