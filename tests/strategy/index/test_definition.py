@@ -12,6 +12,7 @@ from conurb.strategy.index.checklist import Evidence, assess, read_evidence
 from conurb.strategy.index.definition import list_definitions, read_definition
 from conurb.strategy.index.method import Method
 from conurb.strategy.index.score import score
+from conurb.strategy.index.tree import Branch, Indicator
 from conurb.strategy.panel import Panel
 from tests.strategy.index.trees import panel
 
@@ -46,7 +47,8 @@ def test_every_definition_says_source_and_what_is_public_in_both_languages() -> 
         found = read_definition(name)
         assert found.id == name
         assert all((found.source, found.version, found.public, found.not_public))
-        for node in (found.root, *found.branches, *found.leaves):
+        nodes: tuple[Branch | Indicator, ...] = (found.root, *found.branches, *found.leaves)
+        for node in nodes:
             assert {"zh", "en"} <= set(node.name), node.id
 
 

@@ -23,7 +23,7 @@ from tests.strategy.index.trees import leaf, panel, tree
 
 NAN = np.nan
 METHODS = [
-    Method(normalisation=n, weighting=w, aggregation=a, across=c)  # type: ignore[arg-type]
+    Method(normalisation=n, weighting=w, aggregation=a, across=c)
     for n in ("min-max", "rank")
     for w in ("given", "equal", "entropy", "critic")
     for a in ("arithmetic", "geometric", "topsis")
