@@ -7,11 +7,11 @@ semantics of clauses 5.6.1 to 5.6.21 exist once, and an engine writes rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, overload
 
-from conurb.model.entity import Entity, Instance
+from conurb.model.entity import Attributes, Entity, Instance
 
 TouchKind = Literal["created", "updated", "deleted"]
 
@@ -28,6 +28,33 @@ class Written:
     instance: Instance
     new: bool
     moves_state: bool = True
+
+
+class AllWritten(Sequence[Written]):
+    """Every instance of an object that comes into being, told one by one only when asked for.
+
+    An import writes many objects of which nobody asks; what it costs to tell would be a part of it.
+    """
+
+    __slots__ = ("attrs",)
+
+    def __init__(self, attrs: Attributes) -> None:
+        self.attrs = attrs
+
+    def __iter__(self) -> Iterator[Written]:
+        for attribute, instances in self.attrs.items():
+            for instance in instances:
+                yield Written(attribute, instance, True)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.attrs.values()))
+
+    @overload
+    def __getitem__(self, index: int) -> Written: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Written]: ...
+    def __getitem__(self, index: int | slice) -> Written | Sequence[Written]:
+        return tuple(self)[index]
 
 
 @dataclass(slots=True)
@@ -81,11 +108,11 @@ class Change:
 
     before: Entity | None
     after: Entity | None
-    written: list[Written] = field(default_factory=list)
-    removed: list[Removed] = field(default_factory=list)
-    superseded: list[tuple[str, int]] = field(default_factory=list)
-    corrected: list[HistoryInstance] = field(default_factory=list)
-    scopes: list[TimedScope] = field(default_factory=list)
+    written: Sequence[Written] = ()
+    removed: Sequence[Removed] = ()
+    superseded: Sequence[tuple[str, int]] = ()
+    corrected: Sequence[HistoryInstance] = ()
+    scopes: Sequence[TimedScope] = ()
     erase: bool = False
     result: Any = None
 

@@ -29,7 +29,8 @@ PLAIN_LENGTH_MAX: Final = 27
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_ONE: Final = date(1970, 1, 1).toordinal()
-_US_PER_DAY: Final = 86_400 * US_PER_S
+_SECONDS_PER_DAY: Final = 86_400
+_US_PER_DAY: Final = _SECONDS_PER_DAY * US_PER_S
 _PLAIN: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.(\d{1,6}))?Z", re.ASCII
 )
@@ -90,17 +91,23 @@ def _day_text(days: int) -> str:
     return date.fromordinal(_DAY_ONE + days).isoformat()
 
 
+@lru_cache(maxsize=MOMENTS_MAX)
+def _second_text(seconds: int) -> str:
+    """Write a second of UTC; the stamps of a batch are of one or two."""
+    days, second = divmod(seconds, _SECONDS_PER_DAY)
+    minutes, second = divmod(second, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{_day_text(days)}T{hour:02d}:{minute:02d}:{second:02d}"
+
+
 def fixed(us: int) -> str:
     """Write microseconds as the fixed-width text used inside instances.
 
     >>> fixed(0)
     '1970-01-01T00:00:00.000000Z'
     """
-    days, rest = divmod(us, _US_PER_DAY)
-    seconds, micro = divmod(rest, US_PER_S)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{_day_text(days)}T{hour:02d}:{minute:02d}:{second:02d}.{micro:06d}Z"
+    seconds, micro = divmod(us, US_PER_S)
+    return f"{_second_text(seconds)}.{micro:06d}Z"
 
 
 def parse_fixed(text: str, *, name: str = "time") -> str:

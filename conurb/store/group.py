@@ -17,8 +17,9 @@ from conurb.errors import UnavailableError
 from conurb.model.changes import Operation
 from conurb.store.contract import Document, Outcome, Position
 
-GROUP_OPERATIONS_MAX: Final = 4_000
-"""A group takes requests until it has this many operations; a larger request goes alone."""
+GROUP_OPERATIONS_MAX: Final = 1_000
+"""A group takes requests until it has this many operations; a larger request goes alone. More make
+more memory to go through, which costs what the saved waits for the disk gain."""
 
 WAITING_OPERATIONS_MAX: Final = 200_000
 """More operations than this don't wait for the writer: the caller is told to come again."""

@@ -19,7 +19,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conurb.errors import ConurbError, InvariantError
-from conurb.model.changes import Change, HistoryInstance, Operation, TouchKind
+from conurb.model.changes import (
+    AllWritten,
+    Change,
+    HistoryInstance,
+    Operation,
+    TouchKind,
+    Written,
+)
 from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.evolution import HEAD
 from conurb.model.operations.expiry import Expire
@@ -175,6 +182,13 @@ class Rows:
     births: list[Birth] = field(default_factory=list)
 
 
+def _writes_all(written: Sequence[Written], entity: Entity) -> bool:
+    """Whether what was written is every instance of an object."""
+    if isinstance(written, AllWritten):
+        return written.attrs is entity.attrs
+    return len(written) == sum(map(len, entity.attrs.values()))
+
+
 def head_body(entity: Entity) -> Instance:
     """Give what a head row says of an entity."""
     body: Instance = {"types": list(entity.types), "scope": list(entity.scope)}
@@ -237,7 +251,7 @@ class Ledger:
             or change.scopes
             or change.corrected
             or change.erase
-            or len(change.written) != sum(map(len, after.attrs.values()))
+            or not _writes_all(change.written, after)
         ):
             birth = self._births.pop(entity_id, None)
             if birth is not None:

@@ -151,7 +151,9 @@ def _by_time(one: Any) -> tuple[int, int, str]:
 
 def _shapes(outcomes: list[Any]) -> list[Any]:
     return [
-        (one.kind, one.after, one.written, one.removed) if isinstance(one, Change) else type(one)
+        (one.kind, one.after, list(one.written), list(one.removed))
+        if isinstance(one, Change)
+        else type(one)
         for one in outcomes
     ]
 

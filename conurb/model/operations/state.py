@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from conurb.model.changes import Change, Removed, Written
+from conurb.model.changes import AllWritten, Change, Removed, Written
 from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.time import fixed
 
@@ -93,14 +93,12 @@ class Draft:
 def created(entity: Entity, stamp: int) -> Change:
     """Give the change that makes an object come into being at `stamp`."""
     now = fixed(stamp)
-    attrs: Attributes = {}
-    written: list[Written] = []
-    for attribute, instances in entity.attrs.items():
-        attrs[attribute] = stored = [stamped(instance, now, None) for instance in instances]
-        for instance in stored:
-            written.append(Written(attribute, instance, True))
+    attrs = {
+        attribute: [stamped(instance, now, None) for instance in instances]
+        for attribute, instances in entity.attrs.items()
+    }
     after = Entity(entity.id, entity.types, attrs, entity.scope, stamp, stamp, entity.expires_at)
-    return Change(None, after, written)
+    return Change(None, after, AllWritten(attrs))
 
 
 def replaced(before: Entity, entity: Entity, stamp: int) -> Change:
