@@ -46,7 +46,7 @@ class Settings:
     store: str = "conurb.sqlite"
     data_folder: Path = Path("conurb-data")
     contexts: Path | None = None
-    node_id: str = "node"
+    node_id: str | None = None
     public_url: str | None = None
 
     tls_certificate: Path | None = None

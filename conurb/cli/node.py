@@ -15,6 +15,7 @@ from conurb.cli.output import err
 from conurb.config import load_settings
 
 if TYPE_CHECKING:
+    from conurb.node.host import Host
     from conurb.node.transfer import Transfer
 
 app = App(name="node", help="Run a node, and take along what it holds.")
@@ -40,7 +41,9 @@ def serve(
     fetch_contexts: Annotated[
         bool | None, Parameter(help="Fetch unknown @contexts from hosts on the outbound list.")
     ] = None,
-    node_id: Annotated[str | None, Parameter(help="Permanent id of the node.")] = None,
+    node_id: Annotated[
+        str | None, Parameter(help="Permanent id of the node. Default: one that is made once.")
+    ] = None,
     with_: Annotated[
         str | None,
         Parameter(name="--with", help="Systems to switch on, comma-separated; all: every one."),
@@ -78,8 +81,11 @@ def serve(
         },
     )
     scheme = "http" if settings.tls_certificate is None else "https"
-    err.print(f"Node {settings.node_id!r} on {scheme}://{settings.host}:{settings.port}")
-    serve_forever(settings)
+
+    async def opened(open_host: Host) -> None:
+        err.print(f"Node {open_host.id!r} on {scheme}://{settings.host}:{settings.port}")
+
+    serve_forever(settings, opened=opened)
 
 
 @app.command(name="export")

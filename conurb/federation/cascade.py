@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 from uuid import uuid4
@@ -23,17 +23,24 @@ from uuid import uuid4
 import orjson
 
 from conurb.access.caller import Caller, Trigger
-from conurb.errors import ConurbError, LoopDetectedError, NotFoundError, UnavailableError
+from conurb.errors import (
+    AccessError,
+    ConurbError,
+    ForbiddenError,
+    LoopDetectedError,
+    NotFoundError,
+    UnavailableError,
+)
 from conurb.federation.asking import conditions, selected
+from conurb.federation.cascaded import KIND, Copy, read_copy
 from conurb.federation.legs import Leg
 from conurb.federation.wire import Wording
 from conurb.model.entity import Entity
 from conurb.model.query.match import matches
 from conurb.model.query.tree import Restriction
-from conurb.model.registration import THIS_PROCESS
-from conurb.model.time import shown_us
+from conurb.model.registration import THIS_PROCESS, Registration
+from conurb.model.time import US_PER_S, shown_us
 from conurb.node.notification import Told
-from conurb.store.contract import Document
 
 if TYPE_CHECKING:
     from conurb.federation.reach import Reach
@@ -41,7 +48,6 @@ if TYPE_CHECKING:
     from conurb.node.node import Node
     from conurb.node.subscriptions import Filed
 
-KIND: Final = "cascaded-subscription"
 NOTIFY: Final = "/ngsi-ld/ex/remote-notify"
 """Where sources tell this node of what they hold."""
 PAUSE_S: Final = 1.0
@@ -53,31 +59,12 @@ AT_ONCE_MAX: Final = 16
 """Sources that are given copies, or relieved of them, at a time."""
 TELLINGS_MAX: Final = 1000
 """Notifications of sources that are being passed on at a time; more are refused."""
+LEFT_S_MAX: Final = 7 * 86_400
+"""How long it is tried to take a copy away from a source that isn't registered any more."""
 RELAYS_MAX: Final = 8
 """How often passing one on is tried."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """A copy of a subscription at a source; `digest` is that of what the source was given."""
-
-    id: str
-    subscription_id: str
-    registration_id: str
-    digest: str
-    gone: bool = False
-
-    def stored(self) -> Document:
-        """Write it as a document of a store."""
-        body = {
-            "subscription": self.subscription_id,
-            "registration": self.registration_id,
-            "digest": self.digest,
-            "gone": self.gone,
-        }
-        return Document(KIND, self.id, body)
 
 
 class Cascade:
@@ -96,7 +83,6 @@ class Cascade:
         self._base_url = base_url
         self._new_id = new_id
         self._copies: dict[str, Copy] = {}
-        self._legs: dict[str, Leg] = {}
         self._via: dict[str, tuple[str, ...]] = {}
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -107,10 +93,7 @@ class Cascade:
     async def open(self) -> None:
         """Read which copies there are, and start to bring them in line."""
         for stored in await self._node.store.list_documents(KIND):
-            body = stored.body
-            self._copies[stored.id] = Copy(
-                stored.id, body["subscription"], body["registration"], body["digest"], body["gone"]
-            )
+            self._copies[stored.id] = read_copy(stored)
         self._node.subscriptions.watch(self._changed)
         self._reach.registrations.watch(lambda _before, _after: self._moved.set())
         self._moved.set()
@@ -159,9 +142,9 @@ class Cascade:
             for leg, document in await self._wanted(filed):
                 digest = hashlib.sha256(orjson.dumps(document)).hexdigest()
                 known = self._find(filed.id, leg.registration.id)
-                self._legs[leg.registration.id] = leg
                 kept.add((filed.id, leg.registration.id))
-                if known is None or known.digest != digest:
+                fits = known is not None and known.leads_to(leg.registration)
+                if known is None or known.digest != digest or not fits:
                     works.append(self._put(filed, leg, document, digest, known))
         for copy in list(self._copies.values()):
             if copy.gone or (copy.subscription_id, copy.registration_id) not in kept:
@@ -256,7 +239,8 @@ class Cascade:
         if len(self._copies) >= COPIES_MAX:
             _log.warning("subscription %s: %d copies at sources are all", filed.id, COPIES_MAX)
             return True
-        copy = Copy(self._new_id(), filed.id, leg.registration.id, digest)
+        way = replace(leg.registration, information=(), expires_us=None)
+        copy = Copy(self._new_id(), filed.id, way.id, digest, way)
         await self._node.store.put_document(copy.stored())
         self._copies[copy.id] = copy
         try:
@@ -298,10 +282,11 @@ class Cascade:
     async def _take_away(self, copy: Copy) -> bool:
         """Take a copy away from its source; whether that is the end of it."""
         if not copy.gone:
-            copy = replace(copy, gone=True)
+            copy = replace(copy, gone_us=self._node.clock())
             await self._node.store.put_document(copy.stored())
             self._copies[copy.id] = copy
-        registration = await self._registration(copy.registration_id)
+        registered = await self._registration(copy)
+        registration = registered or copy.source
         if registration is None:
             await self._forget(copy)
             return True
@@ -312,9 +297,18 @@ class Cascade:
             pass
         except ConurbError as error:
             _log.info("copy of %s at %s stays: %s", copy.subscription_id, leg.name, error.detail)
-            return not _may_pass(error)
+            if registered is not None or not self._is_given_up(copy, error):
+                return not _may_pass(error)
         await self._forget(copy)
         return True
+
+    def _is_given_up(self, copy: Copy, error: ConurbError) -> bool:
+        """Whether a copy at a source that isn't registered any more is left to the source.
+
+        One that doesn't let this node in any more has ended its subscriptions itself.
+        """
+        left_us = self._node.clock() - (copy.gone_us or 0)
+        return isinstance(error, AccessError) or left_us > LEFT_S_MAX * US_PER_S
 
     async def _delete(self, leg: Leg, copy: Copy) -> None:
         wording = Wording(await self._node.contexts.terms(None))
@@ -328,15 +322,16 @@ class Cascade:
             reply = await self._reach.wire.send(
                 leg.registration, "DELETE", path, caller=caller, wording=wording
             )
+            if reply.status in (401, 403):
+                raise ForbiddenError(f"context source {leg.name} answers {reply.status}")
             if reply.status >= 400:
                 raise reply.error(f"context source {leg.name}")
 
-    async def _registration(self, registration_id: str) -> Any:
+    async def _registration(self, copy: Copy) -> Registration | None:
+        """Find the registration under which a copy was made, if it leads to the same source."""
         known = {one.id: one for one in await self._reach.registrations.all()}
-        if registration_id in known:
-            return known[registration_id]
-        leg = self._legs.get(registration_id)
-        return None if leg is None else leg.registration
+        found = known.get(copy.registration_id)
+        return found if found is not None and copy.leads_to(found) else None
 
     async def _forget(self, copy: Copy) -> None:
         self._copies.pop(copy.id, None)

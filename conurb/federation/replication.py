@@ -92,6 +92,11 @@ def tenant_of(city: str) -> str:
     return name if TENANT.fullmatch(name) else f"{COPIES}{digest_of(city)[:32]}"
 
 
+def holds_copies(tenant: str) -> bool:
+    """Whether a tenant is one of those that hold copies."""
+    return tenant.startswith(COPIES)
+
+
 @dataclass(slots=True)
 class Progress:
     """How far copying has come: entry `seq` of `end` of the member's journal.

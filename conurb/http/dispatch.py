@@ -13,18 +13,20 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import (
+    ForbiddenError,
     InvalidRequestError,
     MethodNotAllowedError,
     NotFoundError,
     UnauthenticatedError,
 )
 from conurb.federation.completeness import IncompleteError, NotFoundHereError
+from conurb.federation.replication import holds_copies
 from conurb.http.auth import TokenBook, caller_of
 from conurb.http.completeness import headers_of, is_strict
 from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
 from conurb.http.metrics import UNROUTED, Metrics
 from conurb.http.problems import problem_bytes
-from conurb.http.routing import Router, raw_path
+from conurb.http.routing import Route, Router, raw_path
 
 if TYPE_CHECKING:
     from conurb.config import Settings
@@ -34,6 +36,16 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ECHOED: Final = (b"ngsild-tenant", b"ngsild-snapshot")
 """Headers that an answer repeats, so that a client sees whose data it got (6.3.14, 6.3.22)."""
+
+READING_POSTS: Final = frozenset(
+    {
+        "queryBatch",
+        "queryTemporalBatch",
+        "createEntityMapQueryEntityByPost",
+        "createEntityMapQueryTemporalByPost",
+    }
+)
+"""Operations by POST that change no object."""
 
 BODYLESS: Final = frozenset({204, 304})
 NO_BODY: Final = b""
@@ -84,6 +96,7 @@ class Dispatcher:
                         open_to_all=route.open_to_all,
                     )
                 )
+                _check_copies(exchange, route)
                 answer = await route.handler(exchange)
         except NotFoundHereError as error:
             missing = not error.completeness.whole and is_strict(exchange)
@@ -96,6 +109,18 @@ class Dispatcher:
                 answer.headers.append((name, given))
         await _send(send, answer, bodyless=exchange.method == "HEAD")
         self._metrics.count(operation, answer.status, perf_counter() - started)
+
+
+def _check_copies(exchange: Exchange, route: Route) -> None:
+    """Raise ForbiddenError for what would change a tenant that holds copies, whoever asks.
+
+    Only what the member itself has changed may change them, or they wouldn't be copies.
+    """
+    tenant = exchange.tenant
+    if tenant is None or route.method == "GET" or not holds_copies(tenant):
+        return
+    if route.operation not in READING_POSTS:
+        raise ForbiddenError(f"tenant {tenant!r} holds copies of a member: it is read only")
 
 
 def answer_to(error: Exception) -> Answer:

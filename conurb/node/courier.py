@@ -294,13 +294,14 @@ class Courier:
 
     async def _tell_all(self) -> None:
         query: Query = replace(self.charge.subscription.query, limit=PERIODIC_PAGE)
+        look = self._office.look or self._office.store.query
         while True:
-            page = await self._office.store.query(query)
+            page = await look(query)
             if page.entities:
                 await self._attempt([Told(entity) for entity in page.entities])
             if not page.more or self.standing.status == "failed":
                 return
-            query = replace(query, offset=query.offset + PERIODIC_PAGE)
+            query = replace(query, offset=query.offset + len(page.entities))
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -29,6 +30,9 @@ TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}", re.ASCII)
 """What a tenant may be called."""
 
 KIND: Final = "tenant"
+IDENTITY: Final = "node-identity"
+ID_BYTES: Final = 6
+"""Random bytes of an id that a node makes itself: enough for no two of a million to be the same."""
 
 OPENING_MAX: Final = 8
 """How many stores are opened at a time."""
@@ -54,16 +58,18 @@ class Stores(Protocol):
 class Host:
     """The nodes of one process by tenant.
 
-    `delivery` sends the notifications of all of them and is closed with the host; by default to
-    the same machine only. `prepare` is called with each node before it is opened, to wire what a
-    process adds; what that holds is let go of by `release`, after the nodes have been closed.
+    `node_id` None is the permanent id that the default tenant's store keeps, made when it is opened
+    for the first time; until then `id` is empty. `delivery` sends the notifications of all of them
+    and is closed with the host; by default to the same machine only. `prepare` is called with each
+    node before it is opened, to wire what a process adds; what that holds is let go of by
+    `release`, after the nodes have been closed.
     """
 
     def __init__(
         self,
         stores: Stores,
         *,
-        node_id: str,
+        node_id: str | None,
         contexts: Contexts,
         delivery: Delivery | None = None,
         clock: Clock = system_clock,
@@ -71,7 +77,7 @@ class Host:
         prepare: Callable[[Node], None] = lambda node: None,
         release: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self.id = node_id
+        self.id = node_id or ""
         self.contexts = contexts
         self.bounds = bounds or Bounds()
         self.delivery = delivery or Delivery(Outbound(("loopback",)))
@@ -89,6 +95,8 @@ class Host:
 
         Raises UnavailableError when a store doesn't open; then everything is closed again.
         """
+        if not self.id:
+            self.id = await self._identity()
         default = await self._open(None)
         await self.contexts.attach(default.store)
         self._tenants = {one.id for one in await default.store.list_documents(KIND)}
@@ -105,6 +113,23 @@ class Host:
         except BaseExceptionGroup as failures:
             await self.close()
             raise failures.exceptions[0] from failures
+
+    async def _identity(self) -> str:
+        """Give the id that the default tenant's store keeps, making it when there is none.
+
+        Nodes know by it where a request has been, so it has to be known before any node is built.
+        """
+        store = self._stores.store(None)
+        await store.open()
+        try:
+            kept = await store.find_document(IDENTITY, IDENTITY)
+            if kept is not None:
+                return str(kept.body["id"])
+            made = f"node-{secrets.token_hex(ID_BYTES)}"
+            await store.put_document(Document(IDENTITY, IDENTITY, {"id": made}))
+            return made
+        finally:
+            await store.close()
 
     async def close(self) -> None:
         """Close every node."""

@@ -16,12 +16,13 @@ from uuid import uuid4
 from conurb.model.time import Clock, system_clock
 
 if TYPE_CHECKING:
+    from conurb.model.query.tree import Query
     from conurb.model.subscription import Subscription
     from conurb.node.contexts import Contexts
     from conurb.node.courier import Courier
     from conurb.node.delivery import Delivery
     from conurb.node.notify import Touches
-    from conurb.store.contract import Record, Store
+    from conurb.store.contract import Page, Record, Store
 
 CATCHING_UP_MAX: Final = 4
 """How many couriers read the journal by themselves at once."""
@@ -95,7 +96,8 @@ class Office:
 
     `concerns` decides whether a record concerns a subscription; `reading` gives the number of the
     record that the node's reader of the journal is at; `changed` is told of every change of a
-    courier's standing.
+    courier's standing. `look` gives what a periodic subscription tells: without it, what the store
+    holds.
     """
 
     store: Store
@@ -104,6 +106,7 @@ class Office:
     concerns: Callable[[Subscription, Record, Touches], Awaitable[bool]]
     reading: Callable[[], int]
     changed: Callable[[Courier], None]
+    look: Callable[[Query], Awaitable[Page]] | None = None
     tenant: str | None = None
     clock: Clock = system_clock
     policy: Policy = field(default_factory=Policy)

@@ -9,7 +9,7 @@ couldn't read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -18,7 +18,7 @@ from conurb.access.caller import Caller
 from conurb.errors import AlreadyExistsError, BadRequestDataError, ForbiddenError, NotFoundError
 from conurb.model.context import Terms, core_terms
 from conurb.model.names import check_uri
-from conurb.model.query.tree import Restriction
+from conurb.model.query.tree import Query, Restriction
 from conurb.model.subscription import DEFAULT_TRIGGERS, Subscription, compile_subscription
 from conurb.model.subscription_document import (
     Document,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from conurb.model.time import Clock
     from conurb.node.contexts import Contexts
     from conurb.node.delivery import Delivery
-    from conurb.store.contract import Store
+    from conurb.store.contract import Page, Store
 
 Watch = Callable[["Filed", Caller, str], None]
 """Is told of what is to be made or changed, by whom and where that was asked for; then that it is
@@ -186,6 +186,10 @@ class Subscriptions:
     async def close(self) -> None:
         """Stop delivering; what isn't delivered yet is, after the next start."""
         await self.dispatcher.close()
+
+    def look_through(self, look: Callable[[Query], Awaitable[Page]]) -> None:
+        """Have periodic subscriptions tell of what `look` gives, in the place of the store."""
+        self._office.look = look
 
     def watch(self, watch: Watch) -> None:
         """Have every change told, before and after it."""

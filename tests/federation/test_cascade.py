@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from conurb.federation.filing import KIND as REGISTRATION
+from conurb.store.engines import open_store
 from tests.federation.served import API, Served, bus, served
 from tests.services.postgres import free_port
 
@@ -136,6 +138,54 @@ async def test_a_source_registered_later_gets_its_copy_and_loses_it_with_the_reg
     await copies(suzhou, 1)
     await region.client.delete(f"{API}/csourceRegistrations/{registration}")
     await copies(suzhou, 0)
+
+
+async def test_a_copy_goes_although_the_node_ended_right_after_its_registration_was_deleted(
+    tmp_path: Path,
+) -> None:
+    async with served(tmp_path, "suzhou") as suzhou, receiver() as told:
+        async with served(tmp_path, "region") as region:
+            registration = await region.register(suzhou.url)
+            await subscribe(region, told)
+            await copies(suzhou, 1)
+        store = open_store(str(tmp_path / "region.db"))
+        await store.open()
+        assert await store.delete_document(REGISTRATION, registration)
+        await store.close()
+        async with served(tmp_path, "region"):
+            await copies(suzhou, 0)
+
+
+async def test_a_copy_follows_its_source_when_that_moves(
+    tmp_path: Path, nodes: tuple[Served, Served, Receiver]
+) -> None:
+    region, suzhou, told = nodes
+    registration = await region.register(suzhou.url)
+    await subscribe(region, told)
+    await copies(suzhou, 1)
+    async with served(tmp_path, "moved") as moved:
+        path = f"{API}/csourceRegistrations/{registration}"
+        response = await region.client.patch(path, json={"endpoint": moved.url})
+        assert response.status_code == 204, response.text
+        await copies(moved, 1)
+        await copies(suzhou, 0)
+
+
+async def test_a_periodic_subscription_tells_of_what_sources_hold(
+    nodes: tuple[Served, Served, Receiver],
+) -> None:
+    region, suzhou, told = nodes
+    await region.register(suzhou.url)
+    await region.put(bus("1", speed=10))
+    await suzhou.put(bus("2", speed=20), bus("3", speed=1))
+    await subscribe(region, told, timeInterval=1, q="speed>5")
+    first = await told.next()
+    assert [one["id"].rsplit(":", 1)[1] for one in first["data"]] == ["1", "2"]
+    await suzhou.put(bus("4", speed=40))
+    async with asyncio.timeout(WITHIN_S):
+        while len((await told.next())["data"]) < 3:
+            pass
+    assert (await suzhou.client.get(f"{API}/subscriptions")).json() == []
 
 
 async def test_a_changed_subscription_changes_its_copy(

@@ -103,3 +103,24 @@ async def test_a_host_whose_tenant_does_not_open_says_so_and_is_closed(tmp_path:
 
 def files_of_tenants(folder: Path) -> list[Path]:
     return list(folder.glob("*.tenants/*.db"))
+
+
+async def test_a_node_that_is_given_no_id_makes_one_and_keeps_it(tmp_path: Path) -> None:
+    ids = []
+    for place in ("a.db", "a.db", "b.db"):
+        host = Host(open_shelf(str(tmp_path / place)), node_id=None, contexts=Contexts())
+        await host.open()
+        assert host.alias("wuxi") == f"{host.id}.wuxi"
+        assert (await host.node()).id == host.id
+        ids.append(host.id)
+        await host.close()
+    assert ids[0] == ids[1] != ids[2]
+    assert all(one.startswith("node-") for one in ids)
+
+
+async def test_an_id_that_is_given_goes_before_the_one_that_is_kept(tmp_path: Path) -> None:
+    for given, expected in ((None, None), ("city", "city")):
+        host = Host(open_shelf(str(tmp_path / "a.db")), node_id=given, contexts=Contexts())
+        await host.open()
+        assert expected is None or host.id == expected
+        await host.close()
