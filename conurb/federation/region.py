@@ -92,6 +92,11 @@ def federate(
     whole = cast("Store", _Whole(node.consume, node.temporal))
     node.entity_maps = EntityMaps(whole, node.consume, node.bounds, node.clock)
 
+    async def look(query: Query) -> Page:
+        return await whole.query(replace(query, limit=min(query.limit, node.bounds.page_max)))
+
+    node.subscriptions.look_through(look)
+
 
 def registration_subscriptions_of(node: Node) -> RegistrationSubscriptions:
     """Give the subscriptions to a node's registrations; it has been federated."""
