@@ -132,7 +132,10 @@ class Connection:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        """Ask the node; raise what it answers as an error of `conurb.errors`."""
+        """Ask the node; raise what it answers as an error of `conurb.errors`.
+
+        A body of bytes goes as it is, any other as JSON.
+        """
         response: httpx.Response = self._portal.call(
             self._request, method, path, params, body, headers
         )
@@ -146,7 +149,7 @@ class Connection:
         body: Any,
         headers: Mapping[str, str] | None,
     ) -> httpx.Response:
-        content = None if body is None else orjson.dumps(body)
+        content = body if body is None or isinstance(body, bytes) else orjson.dumps(body)
         sent = dict(headers or {})
         if content is not None:
             sent.setdefault("Content-Type", "application/json")

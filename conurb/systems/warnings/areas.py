@@ -116,7 +116,7 @@ class Cities:
         # Where an area is drawn and coded, the drawing says where within the city.
         pieces = drawn or [self.shape(city) for city in named]
         cities = tuple(city for city in self._ids if city in touched or city in named)
-        geometry = None if not pieces else _geojson(shapely.union_all(pieces))
+        geometry = None if not pieces else as_geojson(shapely.union_all(pieces))
         return Concerned(cities, self.around(cities), geometry)
 
 
@@ -160,7 +160,8 @@ def _covers(code: str, city: str) -> bool:
     return city[:2] == code[:2] if city.endswith("0000") else city[:4] == code[:4]
 
 
-def _geojson(shape: Any) -> Mapping[str, Any] | None:
+def as_geojson(shape: Any) -> dict[str, Any] | None:
+    """Give a shape's polygons as a GeoJSON MultiPolygon; a point as it is, None for neither."""
     polygons = [one for one in shapely.get_parts(shape) if one.geom_type == "Polygon"]
     if shape.geom_type == "Point":
         return {"type": "Point", "coordinates": [shape.x, shape.y]}

@@ -1,6 +1,7 @@
 """One regional event out of what several cities say about one happening.
 
-Two statements speak of one happening when they are of the same kind, their times overlap (or are
+Two statements speak of one happening when they are of the same kind (and both simulated, or both
+not: an exercise never touches what is real), their times overlap (or are
 no further apart than the kind's slack), and they concern the same city or neighbouring ones. An
 event is a set of statements that hang together by that relation. Cities are the grain: two small
 areas in neighbouring cities count as one place.
@@ -95,22 +96,22 @@ def merge(
     statements: Iterable[Statement],
     neighbours: Neighbours,
     *,
-    slack: Callable[[str], int] = slack_of,
+    slack: Callable[[str, bool], float] = lambda kind, _simulated: slack_of(kind),
 ) -> tuple[RegionalEvent, ...]:
     """Make regional events of statements, in order of their begin.
 
-    `neighbours` maps a city to those that it shares a border with; `slack` a kind to seconds.
-    Raises TooComplexQueryError over `STATEMENTS_MAX` statements.
+    `neighbours` maps a city to those that it shares a border with; `slack` gives the seconds for a
+    kind, and whether it is simulated. Raises TooComplexQueryError over `STATEMENTS_MAX` statements.
     """
     kept = sorted((one for one in statements if one.state != "withdrawn"), key=_order)
     if len(kept) > STATEMENTS_MAX:
         raise TooComplexQueryError(f"{len(kept)} statements; {STATEMENTS_MAX} are merged at most")
     groups = _Groups(len(kept))
-    by_kind: defaultdict[str, list[int]] = defaultdict(list)
+    by_kind: defaultdict[tuple[str, bool], list[int]] = defaultdict(list)
     for i, one in enumerate(kept):
-        by_kind[one.kind].append(i)
-    for kind, members in by_kind.items():
-        _join(kept, members, neighbours, slack(kind) * US_PER_S, groups)
+        by_kind[one.kind, one.simulated].append(i)
+    for key, members in by_kind.items():
+        _join(kept, members, neighbours, int(slack(*key) * US_PER_S), groups)
     found: defaultdict[int, list[Statement]] = defaultdict(list)
     for i, one in enumerate(kept):
         found[groups.root(i)].append(one)
@@ -146,7 +147,7 @@ def successor(members: frozenset[str], current: Mapping[str, frozenset[str]]) ->
 
 def related(one: Statement, other: Statement, neighbours: Neighbours, slack_us: int) -> bool:
     """Whether two statements speak of one happening: what `merge` holds without asking by pairs."""
-    if one.kind != other.kind:
+    if (one.kind, one.simulated) != (other.kind, other.simulated):
         return False
     if max(one.begin_us, other.begin_us) > min(one.end_us, other.end_us) + slack_us:
         return False

@@ -1,13 +1,14 @@
 """Where the wind carries polluted air, when it arrives at each city, and how sure that is.
 
 Model. Air moves with the wind and nothing else: a set of parcels starts within `SOURCE_KM` of the
-centres of the polluted cities, where stations measure, and is carried by a wind that is the same everywhere or given per place and hour
-(dx/dt = u(x, t), steps of `STEP_S`). The wind isn't known exactly, so the parcels are carried by
-`DIRECTIONS` x `SPEEDS` winds: turned by the quantiles of a normal distribution with standard
-deviation `direction_sd_deg`, and multiplied by the quantiles of a log-normal one with standard
-deviation `speed_sd` of the logarithm. Each of these winds weighs the same. A city is reached when
-the first parcel crosses its boundary. Its probability is the share of winds that reach it within the horizon;
-earliest, expected and latest arrival are the 10 %, 50 % and 90 % quantiles over those that do.
+centres of the polluted cities, where stations measure, and is carried by a wind that is the same
+everywhere or given per place and hour (dx/dt = u(x, t), steps of `STEP_S`). The wind isn't known
+exactly, so the parcels are carried by `DIRECTIONS` x `SPEEDS` winds: turned by the quantiles of a
+normal distribution with standard deviation `direction_sd_deg`, and multiplied by the quantiles of a
+log-normal one with standard deviation `speed_sd` of the logarithm. Each of these winds weighs the
+same. A city is reached when the first parcel crosses its boundary. Its probability is the share of
+winds that reach it within the horizon; earliest, expected and latest arrival are the 10 %, 50 % and
+90 % quantiles over those that do.
 
 What the model doesn't say: how much arrives. There is no mixing, rain, chemistry or settling; it
 answers "from when on may air from there be here", as a duty desk asks it first. The default
