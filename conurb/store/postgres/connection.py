@@ -170,6 +170,7 @@ async def create_readers(address: Address, extension_schema: str) -> Any:
     settings = _settings(address, extension_schema) | {
         "statement_timeout": str(int(QUERY_TIMEOUT_S * 1000)),
         "default_transaction_read_only": "on",
+        "work_mem": "16MB",
     }
     with translated(address):
         return await driver().create_pool(

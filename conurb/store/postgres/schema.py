@@ -123,7 +123,12 @@ CREATE TABLE document (
 );
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST + FUNCTIONS,)
+_SHAPES: Final = (
+    "CREATE INDEX geometry_shape ON geometry (attr) WHERE GeometryType(geom) <> 'POINT'"
+)
+"""So that a tile of points costs no look for lines and areas."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST + FUNCTIONS, _SHAPES)
 """Migration n leads from version n to n + 1; what has been released is never edited."""
 
 _ICU: Final = "und-x-icu"

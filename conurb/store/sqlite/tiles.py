@@ -15,7 +15,6 @@ import orjson
 from conurb.model.query.tree import Query
 from conurb.model.tiles.draw import grid_place, point_commands
 from conurb.model.tiles.layer import (
-    CELL,
     CELLED_ZOOM_MAX,
     CELLS,
     POINTS_MAX,
@@ -28,8 +27,9 @@ from conurb.model.tiles.layer import (
     properties_of,
 )
 from conurb.model.tiles.mvt import POINT, LayerWriter
-from conurb.model.tiles.quad import BUFFER, EXTENT
+from conurb.model.tiles.quad import BUFFER
 from conurb.store.sqlite import geography
+from conurb.store.sqlite.crowds import crowd, has_shapes
 from conurb.store.sqlite.predicates import Predicates
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of
 from conurb.store.sqlite.schema import GEO_PER_ENTITY_MAX
@@ -98,8 +98,11 @@ class _Drawing:
     def _from(self, *, points: bool) -> tuple[Reach, str]:
         """Give FROM and WHERE of the geometries on the tile, with parameters of their own."""
         reach = replace(self.reach, parameters=Parameters())
+        return reach, self._found(reach, points=points, buffer=BUFFER)
+
+    def _found(self, reach: Reach, *, points: bool, buffer: int) -> str:
         west, south, east, north = (
-            reach.parameters.add(one) for one in self.ask.square.bounds(buffer=BUFFER)
+            reach.parameters.add(one) for one in self.ask.square.bounds(buffer=buffer)
         )
         kind = "g.wkb IS NULL" if points else "g.wkb IS NOT NULL"
         first = (
@@ -108,9 +111,9 @@ class _Drawing:
         )
         box = f"g.east >= {west} AND g.west <= {east} AND g.north >= {south} AND g.south <= {north}"
         if points:
-            box += f" AND g.x BETWEEN {west} AND {east} AND g.y BETWEEN {south} AND {north}"
+            box += f" AND g.x >= {west} AND g.x < {east} AND g.y > {south} AND g.y <= {north}"
         where = conjunction([box, f"g.attr = {self.term}", kind, first, self._selected(reach)])
-        return reach, f"FROM geo g CROSS JOIN entity e ON e.eid = g.eid WHERE {where}"
+        return f"FROM geo g CROSS JOIN entity e ON e.eid = g.eid WHERE {where}"
 
     def _selected(self, reach: Reach) -> str:
         """Compile the query itself over the row `e`."""
@@ -141,6 +144,8 @@ class _Drawing:
         """Add lines and areas; give how many were too many."""
         import shapely
 
+        if not has_shapes(self.reach, self.term):
+            return 0
         reach, found = self._from(points=False)
         rows = self._execute(
             reach, f"SELECT g.wkb, {_COLUMNS} {found} LIMIT {SHAPES_MAX + 1}"
@@ -178,24 +183,29 @@ class _Drawing:
 
     def _cells(self, writer: LayerWriter) -> None:
         """Count the points by cell, and add a point per cell."""
-        reach, found = self._from(points=True)
+        reach = replace(self.reach, parameters=Parameters())
         square, add = self.ask.square, reach.parameters.add
-        side, turn = add(float(1 << square.z) * EXTENT), add(2 * math.pi)
-        left, top = add(float(square.x * EXTENT)), add(float(square.y * EXTENT))
-        x = f"((g.x + 180.0) / 360.0 * {side} - {left})"
-        y = f"((0.5 - asinh(tan(radians(g.y))) / {turn}) * {side} - {top})"
-        inside = f"px >= 0 AND px < {EXTENT} AND py >= 0 AND py < {EXTENT}"
+        side, turn = add(float(1 << square.z) * CELLS), add(2 * math.pi)
+        left, top = add(float(square.x * CELLS)), add(float(square.y * CELLS))
+        column = f"min({CELLS - 1}, CAST((lon + 180.0) / 360.0 * {side} - {left} AS INTEGER))"
+        north = f"(0.5 - asinh(tan(radians(lat))) / {turn}) * {side} - {top}"
+        row = f"min({CELLS - 1}, max(0, CAST({north} AS INTEGER)))"
+        found = crowd(reach, self.ask, self.term) or self._crowd(reach)
         cells = self._execute(
             reach,
-            f"SELECT cell, count(*), avg(px), avg(py), min(eid) FROM (SELECT eid, px, py, "
-            f"CAST(py / {CELL} AS INTEGER) * {CELLS} + CAST(px / {CELL} AS INTEGER) AS cell "
-            f"FROM (SELECT g.eid AS eid, {x} AS px, {y} AS py {found}) WHERE {inside}) "
-            "GROUP BY cell",
+            f"SELECT {row} * {CELLS} + {column} AS cell, count(*), avg(lon), avg(lat), min(eid) "
+            f"FROM ({found}) GROUP BY cell",
         ).fetchall()
         alone = self._find([row[4] for row in cells if row[1] == 1])
-        for cell, count, x_mean, y_mean, eid in cells:
+        for cell, count, longitude, latitude, eid in cells:
+            x, y = grid_place(square, longitude, latitude)
             one = properties_of(alone[eid], self.ask) if count == 1 else None
-            add_cell(writer, cell, int(x_mean), int(y_mean), count, one)
+            add_cell(writer, cell, x, y, count, one)
+
+    def _crowd(self, reach: Reach) -> str:
+        """Give the points on the tile as eid, lon and lat, each with its object looked at."""
+        found = self._found(reach, points=True, buffer=0)
+        return f"SELECT g.eid AS eid, g.x AS lon, g.y AS lat {found}"
 
     def _find(self, eids: list[int]) -> dict[int, Entity]:
         """Read objects by their short names."""
