@@ -54,6 +54,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   per: (text) => wrap("per", oneOf(BASES, text)),
   scheme: (text) => wrap("scheme", oneOf(SCHEMES, text)),
   classes: (text) => wrap("classes", whole(text, CLASSES_MIN, CLASSES_MAX)),
+  steady: (text) => ({ steady: text === "1" || text === "true" }),
   reference: (text) => wrap("reference", readReference(text)),
   time: (text) => wrap("time", isTime(text) ? text : null),
   step: (text) => wrap("step", oneOf(STEPS, text)),
@@ -97,6 +98,7 @@ export function encode(state: PageState): string {
   add("per", state.per);
   add("scheme", changed("scheme"));
   add("classes", text(changed("classes")));
+  add("steady", state.steady ? "1" : null);
   add("reference", text(state.reference));
   add("time", state.time);
   add("step", state.step);

@@ -70,6 +70,8 @@ export interface PageState {
   readonly per: Basis | null;
   readonly scheme: Scheme;
   readonly classes: number;
+  /** Whether classes are those of all years together. */
+  readonly steady: boolean;
   readonly reference: Reference | null;
   /** A time as written (`2015`, `2015-06`, an instant); null is now, and follows. */
   readonly time: string | null;
@@ -96,6 +98,7 @@ export const DEFAULTS: PageState = {
   per: null,
   scheme: "quantile",
   classes: 5,
+  steady: false,
   reference: null,
   time: null,
   step: null,

@@ -103,6 +103,7 @@ class Store {
 }
 
 export const store = new Store();
+export type SayKey = Key;
 export const t = (key: Key, parts: Parts = {}): string => store.say(key, parts);
 
 /** A layer as it is when it is turned on. */

@@ -1,0 +1,235 @@
+// What a search finds: at once among what the page knows, a moment later among what the node finds.
+
+import { AskError, askJson, query } from "../api/http";
+import type { Names } from "../i18n/say";
+import { nameOf, shortId, type Raw } from "../api/objects";
+import { atlas } from "../state/atlas.svelte";
+import type { Language } from "../state/model";
+import { store, t } from "../state/store.svelte";
+import { mapControl } from "../map/control.svelte";
+import { boxOf } from "../map/shapes";
+import { plain } from "../i18n/say";
+import { turnOn } from "./layering";
+
+export type HitKind = "city" | "object" | "type" | "layer" | "indicator" | "place";
+
+/** One thing that was found, and what happens when it is taken. */
+export interface Hit {
+  readonly key: string;
+  readonly kind: HitKind;
+  readonly name: string;
+  /** Where it belongs and what it covers. */
+  readonly path: string;
+  readonly id: string | null;
+  readonly take: () => void;
+}
+
+/** What a node finds (`/map/search`). */
+interface Found {
+  readonly id: string;
+  readonly type: string;
+  readonly kind?: string;
+  readonly name?: Names | string;
+  readonly path?: readonly (Names | string)[] | string;
+  readonly geometry?: GeoJSON.Geometry | null;
+  readonly point?: readonly [number, number] | null;
+}
+
+const HITS_MAX = 20;
+const DELAY_MS = 180;
+const NAMED_MAX = 1000;
+const PLACE_ZOOM = 11;
+
+class Search {
+  #text = $state("");
+  #named = $state.raw<readonly Raw[]>([]);
+  #remote = $state.raw<readonly Hit[]>([]);
+  busy = $state(false);
+  error = $state.raw<AskError | null>(null);
+  #controller: AbortController | null = null;
+  #timer: number | undefined;
+  #asked = false;
+
+  readonly hits: readonly Hit[] = $derived.by(() => {
+    const text = this.#text.trim();
+    if (text === "") return [];
+    const local = [...place(text), ...this.#cities(text), ...indicators(text), ...layers(text)];
+    const keys = new Set(local.map((one) => one.key));
+    return [...local, ...this.#remote.filter((one) => !keys.has(one.key))].slice(0, HITS_MAX);
+  });
+
+  ask(text: string, lang: Language): void {
+    this.#text = text;
+    if (text.trim() !== "") void this.#learnNames();
+    clearTimeout(this.#timer);
+    this.#controller?.abort();
+    if (text.trim().length < 1) {
+      this.#remote = [];
+      this.busy = false;
+      return;
+    }
+    this.busy = true;
+    this.#timer = setTimeout(() => void this.#askNode(text.trim(), lang), DELAY_MS);
+  }
+
+  /** Names in every language of the objects that people look for most: those of the choropleth. */
+  async #learnNames(): Promise<void> {
+    const type = atlas.choropleth?.type;
+    if (this.#asked || type === undefined) return;
+    this.#asked = true;
+    const address = `/ngsi-ld/v1/entities${query({ type, pick: "id,type,name,province", limit: NAMED_MAX })}`;
+    try {
+      this.#named = (await askJson<Raw[]>(address, { terms: true })).body;
+    } catch {
+      this.#asked = false;
+    }
+  }
+
+  async #askNode(text: string, lang: Language): Promise<void> {
+    const controller = new AbortController();
+    this.#controller = controller;
+    try {
+      const { body } = await askJson<{ results: Found[] }>(
+        `/map/search${query({ text, lang, limit: HITS_MAX })}`,
+        { signal: controller.signal },
+      );
+      this.#remote = body.results.map(hitOf);
+      this.error = null;
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      this.#remote = [];
+      // A node without a search still finds what the page knows.
+      this.error = error instanceof AskError && error.kind !== "absent" ? error : null;
+    }
+    if (!controller.signal.aborted) this.busy = false;
+  }
+
+  #cities(text: string): Hit[] {
+    const found = this.#named.flatMap((raw) => {
+      const names = nameOf(raw);
+      const score = Math.max(...Object.values(names).map((name) => scored(name, text)));
+      return score > 0 ? [{ raw, names, score }] : [];
+    });
+    found.sort((one, other) => other.score - one.score);
+    return found.map(({ raw, names }) => {
+      const province = nameOf({ id: raw.id, name: raw["province"] } as Raw);
+      const name = store.named(names, raw.id);
+      const second = store.lang === "zh" ? names.en : names.zh;
+      const path = [store.named(province, ""), second].filter((one) => one !== undefined && one !== name);
+      return {
+        key: raw.id,
+        kind: "city" as const,
+        name,
+        path: path.join(" · "),
+        id: raw.id,
+        take: () => openObject(raw.id),
+      };
+    });
+  }
+}
+
+function openObject(id: string): void {
+  store.open(id);
+  const geometry = atlas.find(id)?.feature.geometry;
+  if (geometry) mapControl.zoomToShape(geometry);
+}
+
+function hitOf(found: Found): Hit {
+  const name = typeof found.name === "string" ? found.name : store.named(found.name, shortId(found.id));
+  const path = typeof found.path === "string" ? found.path : (found.path ?? []).map((one) => (typeof one === "string" ? one : store.named(one, ""))).join(" · ");
+  return {
+    key: found.id,
+    kind: "object",
+    name,
+    path: [atlas.termName(found.type), path].filter(Boolean).join(" · "),
+    id: found.id,
+    take: () => {
+      store.open(found.id);
+      const geometry = found.geometry ?? (found.point ? { type: "Point" as const, coordinates: [...found.point] } : null);
+      const box = geometry === null ? null : boxOf([geometry]);
+      if (box !== null) mapControl.fit(box);
+    },
+  };
+}
+
+function layers(text: string): Hit[] {
+  return atlas.layers.flatMap((layer) => {
+    const all = [...Object.values(layer.title), ...Object.values(layer.group), layer.type, layer.id];
+    if (!all.some((one) => scored(one, text) > 0)) return [];
+    const count = layer.count === null ? "" : t("search.count", { count: plain(store.lang, layer.count) });
+    return [
+      {
+        key: `layer:${layer.id}`,
+        kind: "layer" as const,
+        name: store.named(layer.title, layer.id),
+        path: [store.named(layer.group, ""), atlas.termName(layer.type), count].filter(Boolean).join(" · "),
+        id: null,
+        take: () => {
+          turnOn(layer.id);
+          mapControl.zoomTo(layer);
+        },
+      },
+    ];
+  });
+}
+
+function indicators(text: string): Hit[] {
+  return atlas.indicators.flatMap((indicator) => {
+    const all = [...Object.values(indicator.label), indicator.attribute];
+    if (!all.some((one) => scored(one, text) > 0)) return [];
+    const [first, last] = [indicator.years[0], indicator.years[indicator.years.length - 1]];
+    const years = first === undefined || last === undefined ? "" : t("search.years", { begin: first, end: last });
+    return [
+      {
+        key: `indicator:${indicator.attribute}`,
+        kind: "indicator" as const,
+        name: atlas.indicatorName(indicator),
+        path: [years, indicator.source].filter(Boolean).join(" · "),
+        id: null,
+        take: () => store.change({ indicator: indicator.attribute }),
+      },
+    ];
+  });
+}
+
+/** Coordinates: latitude and longitude in either order, as far as they tell themselves apart. */
+export function readPlace(text: string): { lon: number; lat: number } | null {
+  const match = /^\s*(-?\d+(?:\.\d+)?)\s*[°]?\s*([NSEW]?)[,;\s，]+(-?\d+(?:\.\d+)?)\s*[°]?\s*([NSEW]?)\s*$/i.exec(text);
+  if (match === null) return null;
+  let [one, two] = [Number(match[1]), Number(match[3])];
+  const letters = `${match[2] ?? ""}${match[4] ?? ""}`.toUpperCase();
+  if (letters.includes("S")) one = letters.startsWith("S") ? -one : one;
+  const swapped = letters.startsWith("E") || letters.startsWith("W") || Math.abs(one) > 90;
+  if (swapped) [one, two] = [two, one];
+  return Math.abs(one) <= 85 && Math.abs(two) <= 180 ? { lat: one, lon: two } : null;
+}
+
+function place(text: string): Hit[] {
+  const found = readPlace(text);
+  if (found === null) return [];
+  const said = `${found.lat}, ${found.lon}`;
+  return [
+    {
+      key: "place",
+      kind: "place",
+      name: t("search.goto", { place: said }),
+      path: "",
+      id: null,
+      take: () => mapControl.goTo({ ...found, zoom: PLACE_ZOOM }),
+    },
+  ];
+}
+
+/** How well a name fits: 3 the same, 2 its beginning, 1 somewhere in it, 0 not at all. */
+export function scored(name: string, text: string): number {
+  const [own, wanted] = [folded(name), folded(text)];
+  if (own === wanted) return 3;
+  if (own.startsWith(wanted)) return 2;
+  return own.includes(wanted) ? 1 : 0;
+}
+
+function folded(text: string): string {
+  return text.toLowerCase().normalize("NFKD").replace(/[\u0300-\u036f'’]/g, "").trim();
+}
+
+export const search = new Search();
