@@ -167,7 +167,7 @@ def flow(told: Flow, maker: Maker) -> Entity:
         {
             "name": some(told.name),
             "location": _where(told),
-            "dateObserved": some(shown_us(at), at_us=at),
+            "dateObserved": some(shown_us(at), at_us=at) if _is_measured(told) else None,
             "averageVehicleSpeed": some(told.speed_kmh, unit="KMH", at_us=at),
             "intensity": some(told.intensity_vph, at_us=at),
             "occupancy": some(told.occupancy, at_us=at),
@@ -178,6 +178,12 @@ def flow(told: Flow, maker: Maker) -> Entity:
             "note": some(told.note),
         },
     )
+
+
+def _is_measured(told: Flow) -> bool:
+    """Whether a flow says more than where it is measured."""
+    measures = (told.speed_kmh, told.intensity_vph, told.occupancy, told.index)
+    return bool(told.state) or any(one is not None for one in measures)
 
 
 def _where(told: Flow) -> Instance | None:

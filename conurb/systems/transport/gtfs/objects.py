@@ -40,7 +40,10 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 class Rows(Protocol):
     """Where rows come from: an open feed, or a timetable made here."""
 
-    problems: Problems
+    @property
+    def problems(self) -> Problems:
+        """Give where faults are told."""
+        ...
 
     def rows(self, table: type[AnyRow]) -> Iterable[AnyRow]:
         """Give the rows of one file."""

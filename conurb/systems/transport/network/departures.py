@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -76,8 +76,9 @@ def departures(
     limit: int,
 ) -> list[Departure]:
     """List what leaves between two moments, in order of when it really leaves."""
-    told = {(one.trip, one.day, one.sequence): one for one in live}
-    told |= {(one.trip, one.day, None): one for one in told.values() if one.cancelled}
+    told: defaultdict[str, list[Call]] = defaultdict(list)
+    for known in live:
+        told[known.trip].append(known)
     repeats: defaultdict[str, list[Frequency]] = defaultdict(list)
     for repeated in board.frequencies:
         repeats[repeated.trip_id].append(repeated)
@@ -94,10 +95,10 @@ def departures(
             planned = Departure(
                 call.trip_id, trip.route_id, head_sign, call.stop_sequence, planned_us=0
             )
+            spoken = _spoken(told.get(call.trip_id, ()), call, name)
             for seconds, assumed in _times(call, repeats.get(call.trip_id), board.first or {}):
                 at_us = start_us + seconds * US
-                known = None if assumed else told
-                leaving = _expected(planned, at_us, known, name, assumed=assumed)
+                leaving = _expected(planned, at_us, None if assumed else spoken, assumed=assumed)
                 if from_us <= leaving.at_us < to_us:
                     found.append(leaving)
     return sorted(found, key=lambda leaving: (leaving.at_us, leaving.trip))[:limit]
@@ -105,7 +106,7 @@ def departures(
 
 def _times(
     call: StopTime, repeats: Sequence[Frequency] | None, first: Mapping[str, int]
-) -> Iterable[tuple[int, bool]]:
+) -> Iterator[tuple[int, bool]]:
     """Give the seconds of the day at which a call leaves, and whether a headway says so."""
     departure = call.departure_time or 0
     if repeats is None:
@@ -118,18 +119,30 @@ def _times(
             yield seconds + offset, not one.exact_times
 
 
-def _expected(
-    planned: Departure,
-    at_us: int,
-    told: Mapping[tuple[str, str, int | None], Call] | None,
-    day: str,
-    *,
-    assumed: bool,
-) -> Departure:
-    """Lay over a planned departure what is told of it, of its day or of no day in particular."""
-    call = None
-    for key in ((day, planned.sequence), ("", planned.sequence), (day, None), ("", None)):
-        call = call or (None if told is None else told.get((planned.trip, *key)))
+def _spoken(told: Sequence[Call], call: StopTime, day: str) -> Call | None:
+    """Find what is told of a call: of this very one, else the delay of the last one before it.
+
+    A delay holds on along the trip until something else is told (GTFS-Realtime, trip updates).
+    """
+    mine = [one for one in told if one.day in ("", day)]
+    before: Call | None = None
+    for one in mine:
+        if one.cancelled:
+            return one
+        by_order = one.sequence is not None
+        if one.sequence == call.stop_sequence or (not by_order and one.stop == call.stop_id):
+            return one
+        earlier = one.sequence is not None and one.sequence < call.stop_sequence
+        later = before is None or (one.sequence or 0) > (before.sequence or 0)
+        if earlier and later and one.delay_s is not None and not one.skipped:
+            before = one
+    if before is None:
+        return None
+    return Call(before.trip, call.stop_id, before.at_us, departure_delay_s=before.delay_s)
+
+
+def _expected(planned: Departure, at_us: int, call: Call | None, *, assumed: bool) -> Departure:
+    """Lay over a planned departure what is told of it."""
     expected_us: int | None = None
     delay_s: int | None = None
     status = "assumed" if assumed else "planned"
