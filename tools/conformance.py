@@ -3,7 +3,8 @@
 
 The suite (Robot Framework, github marek-mraz/ngsi-ld-test-suite, commit 5da9091) isn't part of
 this repository: bring a clone. Every case's result is kept in docs/conformance/cases.csv; a run
-fails when a case that passed before fails now, or is gone. `--update` writes the results.
+fails when a case that passed before fails now, or is gone. `--update` writes the results. The
+folder IOP_TP is run against five nodes, of which the first keeps its objects in the engine chosen.
 
     make conformance SUITE=../ngsi-ld-test-suite [STORE=sqlite|postgres|both] [UPDATE=1]
 
@@ -39,6 +40,9 @@ FOLDERS = (
     "TP/NGSI-LD/CommonBehaviours",
     "TP/NGSI-LD/jsonldContext",
 )
+INTEROPERABILITY = "IOP_TP"
+"""The folder whose cases are about several nodes, `b1` to `b5`."""
+NODES = 5
 ENGINES = ("sqlite", "postgres")
 FOLDER_TIMEOUT_S = 3600
 TEMPORAL_INSTANCES = 30
@@ -90,8 +94,14 @@ def main() -> int:
         robot = robot_of(work)
         results: dict[str, dict[Case, tuple[str, str]]] = {}
         for engine in engines:
-            with store_of(engine, Path(folder)) as store, node(store, work, options.port):
-                results[engine] = run(robot, work, options.folders)
+            with contextlib.ExitStack() as stack:
+                store = stack.enter_context(store_of(engine, Path(folder)))
+                stack.enter_context(node(store, work, options.port))
+                if any(one.startswith(INTEROPERABILITY) for one in options.folders):
+                    for port in range(options.port + 1, options.port + NODES):
+                        other = str(Path(folder) / f"{engine}-{port}")
+                        stack.enter_context(node(other, work, port))
+                results[engine] = run(robot, work, options.folders, options.port)
             show(engine, results[engine], failures=options.failures)
     kept = read_kept()
     worse = compare(kept, results, options.folders)
@@ -169,10 +179,11 @@ def node(store: str, work: Path, port: int) -> Iterator[None]:
     command += ["--store", store, "--contexts", str(work / "catalog.json")]
     command += ["--fetch-contexts"]  # from the server of @contexts that the suite starts
     environment = {**os.environ, "CONURB_TEMPORAL_INSTANCES_MAX": str(TEMPORAL_INSTANCES)}
-    log = (work / "node.log").open("wb")
+    path = work / f"node-{port}.log"
+    log = path.open("wb")
     process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
-        wait_for(f"http://127.0.0.1:{port}/health", process, work / "node.log")
+        wait_for(f"http://127.0.0.1:{port}/health", process, path)
         yield
     finally:
         process.terminate()
@@ -190,13 +201,19 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise SystemExit(f"the node doesn't answer:\n{log.read_text()[-2000:]}")
 
 
-def run(robot: Path, work: Path, folders: list[str]) -> dict[Case, tuple[str, str]]:
+def run(robot: Path, work: Path, folders: list[str], port: int) -> dict[Case, tuple[str, str]]:
     """Run folders of the suite; give each case's status and message."""
+    several: list[str] = []
+    for number in range(NODES):
+        url = f"http://127.0.0.1:{port + number}/ngsi-ld/v1"
+        several += ["--variable", f"b{number + 1}_url:{url}"]
     cases: dict[Case, tuple[str, str]] = {}
     for folder in folders:
         out = work.parent / "out"
         command = [robot, "--outputdir", out, "--output", "output.xml", "--log", "NONE"]
-        command += ["--report", "NONE", "--console", "none", work / folder]
+        command += ["--report", "NONE", "--console", "none"]
+        command += several if folder.startswith(INTEROPERABILITY) else []
+        command.append(work / folder)
         subprocess.run(
             command,
             cwd=work,

@@ -8,7 +8,7 @@ is asked in its store; one elsewhere by queries of the standard, narrowed to wha
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -96,7 +96,8 @@ class RemoteSource:
     def __init__(
         self, registration: Registration, wire: Wire, *, alias: str, clock: Callable[[], int]
     ) -> None:
-        self._registration = registration
+        # What is measured has to be so now, whatever may be given again.
+        self._registration = replace(registration, cache_us=None)
         self._wire = wire
         self._caller = Caller("region", frozenset({"read"}), via=(alias,))
         self._clock = clock
@@ -239,7 +240,8 @@ async def measure(source: Source, agreement: Agreement, *, clock: Callable[[], i
     oldest = await source.query(_query(agreement, order=(OrderBy(name),), limit=1))
 
     async def counted(condition: Condition) -> int:
-        return (await source.query(_query(agreement, condition=condition))).total or 0
+        # What comes between two counts belongs to the next measure.
+        return min(count, (await source.query(_query(agreement, condition=condition))).total or 0)
 
     def since(us: int) -> Compare:
         return Compare(name, ">=", Moment(fixed(us), us))

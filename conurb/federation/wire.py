@@ -32,8 +32,10 @@ from conurb.errors import (
     SourceTimeoutError,
 )
 from conurb.federation.breaker import Breaker, Breakers
+from conurb.federation.cache import Answers, Given
 from conurb.model.context import core_terms
 from conurb.model.endpoint import HEADER_NAME, HEADER_VALUE, OWN_HEADERS
+from conurb.model.time import US_PER_S
 
 if TYPE_CHECKING:
     from conurb.access.outbound import Outbound
@@ -56,6 +58,8 @@ CONNECTIONS_MAX: Final = 1024
 """Connections of a process to all of its sources."""
 KEPT_CONNECTIONS: Final = 256
 KEPT_CONNECTION_S: Final = 30.0
+READING_PATHS: Final = frozenset({"/entityOperations/query", "/temporal/entityOperations/query"})
+"""Where a POST changes nothing."""
 SAFE: Final = ":,;/@!$'()*~"
 """Characters of a query string that are sent as they are."""
 
@@ -132,6 +136,7 @@ class Wire:
         self._contexts = contexts
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
+        self._answers = Answers()
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -171,6 +176,8 @@ class Wire:
     ) -> Reply:
         """Send one request and read the answer, whatever its status below 500.
 
+        What was answered lately is given again if the registration says so.
+
         Raises SourceTimeoutError without an answer in time, or when the breaker is open;
         SourceError for an answer of 500 and more, or one that isn't JSON.
         """
@@ -181,6 +188,11 @@ class Wire:
             url += "?" + urlencode(asked, safe=SAFE, quote_via=quote)
         headers, content = _body(registration, wording, document)
         headers += _headers(registration, caller, wording)
+        reads = method == "GET" or path in READING_PATHS
+        question = (method, url, tuple(headers), content)
+        lasting_s = (registration.cache_us or 0) / US_PER_S
+        if lasting_s and reads and (given := self._answers.find(question, lasting_s=lasting_s)):
+            return Reply(given.status, orjson.loads(given.body), given.headers)
         try:
             self._outbound.check(url)
         except ConurbError as error:
@@ -194,11 +206,22 @@ class Wire:
         within_s = registration.timeout_s or TIMEOUT_S
         within_s = within_s if timeout_s is None else min(within_s, timeout_s)
         request = httpx.Request(method, url, headers=headers, content=content)
-        return await self._exchange(request, breaker, registration.cooldown_s, within_s)
+        if not lasting_s:
+            return (await self._exchange(request, breaker, registration.cooldown_s, within_s))[0]
+        try:
+            reply, body = await self._exchange(request, breaker, registration.cooldown_s, within_s)
+        finally:
+            if not reads:
+                self._answers.forget(registration.id)
+        if reads and reply.status == 200 and body.strip():
+            given = Given(200, reply.headers, body)
+            self._answers.keep(question, given, registration_id=registration.id)
+        return reply
 
     async def _exchange(
         self, request: httpx.Request, breaker: Breaker, cooldown_s: float, within_s: float
-    ) -> Reply:
+    ) -> tuple[Reply, bytes]:
+        """Exchange a request for its answer, read and as it came."""
         started = perf_counter()
         try:
             async with asyncio.timeout(within_s):
@@ -230,11 +253,11 @@ class Wire:
             document = orjson.loads(body) if body.strip() else None
         except orjson.JSONDecodeError as error:
             if status >= 400:
-                return self._answered(breaker, took_s, Reply(status, None, headers))
+                return self._answered(breaker, took_s, Reply(status, None, headers)), body
             reason = f"the answer isn't JSON: {error}"
             breaker.erred(took_s, reason, cooldown_s=cooldown_s)
             raise SourceError(reason, code=111) from error
-        return self._answered(breaker, took_s, Reply(status, document, headers))
+        return self._answered(breaker, took_s, Reply(status, document, headers)), body
 
     @staticmethod
     def _answered(breaker: Breaker, took_s: float, reply: Reply) -> Reply:

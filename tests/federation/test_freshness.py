@@ -402,13 +402,6 @@ async def test_a_node_elsewhere_is_measured_by_the_words_of_the_standard(tmp_pat
             measuredBy={"type": "VocabProperty", "vocab": "https://example.org/only-here/level"},
             maxAge=prop("PT1H"),
         )
-        context = {"@context": "https://w3id.org/conurb/contexts/conurb-v1.jsonld"}
-        response = await city.client.post(
-            f"{API}/entities",
-            json={**promised, **context},
-            headers={"Content-Type": "application/ld+json"},
-        )
-        assert response.status_code == 201, response.text
         old = {"type": "Property", "value": 3, "observedAt": "2020-01-01T00:00:00Z"}
         new = {**old, "observedAt": fixed(system_clock())}
         sluice = "https://example.org/only-here/"
@@ -418,6 +411,13 @@ async def test_a_node_elsewhere_is_measured_by_the_words_of_the_standard(tmp_pat
                 for n in range(3)
             )
         )
+        context = {"@context": "https://w3id.org/conurb/contexts/conurb-v1.jsonld"}
+        response = await city.client.post(
+            f"{API}/entities",
+            json={**promised, **context},
+            headers={"Content-Type": "application/ld+json"},
+        )
+        assert response.status_code == 201, response.text
         one = await shown(region, "kept")
         assert (one["node"], one["type"]) == ("wuxi", sluice + "Sluice")
         assert (one["measured"]["objects"], one["measured"]["fresh_share"]) == (3, 1.0)

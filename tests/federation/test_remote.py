@@ -261,6 +261,37 @@ async def test_a_node_that_does_not_answer_is_not_asked_for_a_while_and_then_pro
         assert health["nodes"][0]["state"] == "closed"
 
 
+async def test_an_answer_is_given_again_for_as_long_as_the_registration_says(
+    nodes: tuple[Served, Served, Served],
+) -> None:
+    region, suzhou, _ = nodes
+    await suzhou.put(bus("1", speed=1))
+    path = f"{API}/entities/urn:ngsi-ld:Bus:1"
+    lasting = {"cacheDuration": "PT1H"}
+    registration = await region.register(
+        suzhou.url, management=lasting, operations=["redirectionOps"]
+    )
+
+    async def seen() -> tuple[int, int]:
+        [one] = (await region.buses()).json()
+        return one["speed"]["value"], (await region.client.get(path)).json()["speed"]["value"]
+
+    assert await seen() == (1, 1)
+    changed = {"speed": {"type": "Property", "value": 2}}
+    assert (await suzhou.client.patch(f"{path}/attrs", json=changed)).status_code == 204
+    assert await seen() == (1, 1)
+    assert len((await region.buses(q="speed==2")).json()) == 1  # another question is asked anew
+    written = {"speed": {"type": "Property", "value": 3}}
+    assert (await region.client.patch(f"{path}/attrs", json=written)).status_code == 204
+    assert await seen() == (3, 3)
+    plain = f"{API}/csourceRegistrations/{registration}"
+    response = await region.client.patch(plain, json={"management": {"cacheDuration": "PT0.2S"}})
+    assert response.status_code == 204, response.text
+    assert (await suzhou.client.patch(f"{path}/attrs", json=changed)).status_code == 204
+    await asyncio.sleep(0.3)
+    assert await seen() == (2, 2)
+
+
 async def test_a_source_is_told_what_its_registration_says_and_no_more(
     nodes: tuple[Served, Served, Served],
 ) -> None:
