@@ -38,6 +38,8 @@ _LOOSE_TIME: Final = re.compile(
 _LANGUAGE: Final = re.compile(r"[a-zA-Z]{1,8}(-[a-zA-Z0-9]{1,8})*", re.ASCII)
 _INTEGER: Final = re.compile(r"[-+]?\d+", re.ASCII)
 _DECIMAL: Final = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
+_SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*", re.ASCII)
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})", re.ASCII)
 _OFFSET_MAX: Final = timedelta(hours=14)
 
 Level = Literal["error", "advice"]
@@ -102,6 +104,15 @@ def _loose_time(text: str) -> str | None:
     return f"{text!r:.40} is not a date-time with a time zone"
 
 
+def _uri(text: str) -> str | None:
+    """Give why a text can't be a URI or a relative one (RFC 3986; other characters are escaped)."""
+    first = re.split(r"[/?#]", text.strip(), maxsplit=1)[0]
+    scheme, colon, _ = first.partition(":")
+    if (colon and not _SCHEME.fullmatch(scheme)) or _BAD_ESCAPE.search(text):
+        return f"{text!r:.60} is not a URI"
+    return None
+
+
 def _pattern(pattern: re.Pattern[str], what: str) -> Form:
     def check(text: str) -> str | None:
         return None if pattern.fullmatch(text.strip()) else f"{text!r:.40} is not {what}"
@@ -138,7 +149,7 @@ _RESOURCE: Final = (
     _one("resourceDesc"),
     _one("mimeType"),
     _maybe("size", _WHOLE),
-    _maybe("uri"),
+    _maybe("uri", _uri),
     _maybe("derefUri"),
     _maybe("digest"),
 )
@@ -166,7 +177,9 @@ def _info(time: Form) -> tuple[Slot, ...]:
         _maybe("effective", time),
         _maybe("onset", time),
         _maybe("expires", time),
-        *map(_maybe, ("senderName", "headline", "description", "instruction", "web", "contact")),
+        *map(_maybe, ("senderName", "headline", "description", "instruction")),
+        _maybe("web", _uri),
+        _maybe("contact"),
         _many("parameter", _NAMED),
         _many("resource", _RESOURCE),
         _many("area", _AREA),
