@@ -91,12 +91,21 @@ def build_app(
     """
     metrics = Metrics()
     router = Router((*all_routes(), *routes_of_systems(settings)))
-    app = Starlette(lifespan=lifespan or _nothing)
+    app = Starlette()
     app.state.host = host
     app.state.metrics = metrics
     app.state.routes = router.routes
     dispatcher = Dispatcher(router, host=host, settings=settings, tokens=tokens, metrics=metrics)
-    app.router = _Shell(dispatcher, lifespan=lifespan or _nothing)
+
+    @asynccontextmanager
+    async def life(served: Any) -> AsyncIterator[None]:
+        async with (lifespan or _nothing)(served):
+            try:
+                yield
+            finally:
+                dispatcher.reader.close()
+
+    app.router = _Shell(dispatcher, lifespan=life)
     return app
 
 

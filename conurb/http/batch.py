@@ -13,19 +13,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 import orjson
 
-from conurb.errors import (
-    BadRequestDataError,
-    ConurbError,
-    InvalidRequestError,
-    TooLargeError,
-)
+from conurb.errors import BadRequestDataError, ConurbError
 from conurb.http import params as p
 from conurb.http.asking import query_params, read_join, read_query
 from conurb.http.completeness import completeness_headers, consumption, is_strict, provision
 from conurb.http.entities import MEDIA, MULTI_STATUS
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
-from conurb.http.outcomes import EntityFailure, batch_result
+from conurb.http.outcomes import batch_result
 from conurb.http.paging import page_headers
+from conurb.http.reading import BatchRead, EntityFailure, batch_id, check_batch
 from conurb.http.routing import API, Reply, Route
 from conurb.http.viewing import ENTITY_OPTIONS, give_entities, inlined, read_view
 from conurb.model.names import check_uri
@@ -44,22 +40,15 @@ Read = TypeVar("Read")
 
 
 async def _documents(exchange: Exchange) -> list[Any]:
-    """Read a body that must be a list of documents, none null, within the bound of a batch."""
-    documents = await exchange.json()
-    if not isinstance(documents, list):
-        raise InvalidRequestError(
-            f"the body must be a list of entities, not {type(documents).__name__}"
-        )
-    if not documents:
-        raise BadRequestDataError("the batch is empty; at least one entity is needed")
-    if None in documents:
-        raise BadRequestDataError("the batch has an item that is null")
-    if len(documents) > exchange.settings.batch_max:
-        raise TooLargeError(
-            f"the batch has {len(documents)} entities; this node takes "
-            f"{exchange.settings.batch_max}"
-        )
-    return documents
+    return check_batch(await exchange.json(), exchange.settings.batch_max)
+
+
+async def _read_entities(exchange: Exchange) -> BatchRead:
+    """Read the entities of a batch; those of JSON-LD each by its own @context, so here."""
+    if exchange.is_ld:
+        return BatchRead(*await _read_all(exchange, parse_entity))
+    terms = await exchange.link_terms()
+    return await exchange.reader.read(await exchange.body(), terms, exchange.limits)
 
 
 class _TermsOf:
@@ -97,13 +86,8 @@ async def _read_all(
         try:
             done.append(read(document, await terms_of(document)))
         except ConurbError as error:
-            failures.append((_id_of(document, position), error))
+            failures.append((batch_id(document, position), error))
     return done, failures
-
-
-def _id_of(document: Any, position: int) -> str:
-    entity_id = document.get("id") if isinstance(document, dict) else None
-    return entity_id if isinstance(entity_id, str) else f"urn:ngsi-ld:batch:{position}"
 
 
 def _read_fragment(
@@ -128,25 +112,25 @@ def _outcome(
 
 async def create(exchange: Exchange) -> Answer:
     """Create a batch of entities (clause 5.6.7)."""
-    entities, failures = await _read_all(exchange, parse_entity)
+    read = await _read_entities(exchange)
     exchange.caller.require("write")
     provide = await provision(exchange)
     result = BatchResult()
-    if entities:
-        result = await provide.create_batch(exchange.caller, entities)
-    return _outcome(result, failures, created=True)
+    if read.entities:
+        result = await provide.create_batch(exchange.caller, read.entities)
+    return _outcome(result, read.failures, created=True)
 
 
 async def upsert(exchange: Exchange) -> Answer:
     """Create a batch of entities, replacing or updating those that exist (clause 5.6.8)."""
-    entities, failures = await _read_all(exchange, parse_entity)
+    read = await _read_entities(exchange)
     exchange.caller.require("write")
     mode: Literal["replace", "update"] = "update" if exchange.params.option("update") else "replace"
     provide = await provision(exchange)
     result = BatchResult()
-    if entities:
-        result = await provide.upsert_batch(exchange.caller, entities, mode=mode)
-    return _outcome(result, failures, created=True)
+    if read.entities:
+        result = await provide.upsert_batch(exchange.caller, read.entities, mode=mode)
+    return _outcome(result, read.failures, created=True)
 
 
 async def update(exchange: Exchange) -> Answer:

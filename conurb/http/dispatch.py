@@ -21,6 +21,7 @@ from conurb.errors import (
 )
 from conurb.federation.completeness import IncompleteError, NotFoundHereError
 from conurb.federation.replication import holds_copies
+from conurb.http.apart import ApartReader
 from conurb.http.auth import TokenBook, caller_of
 from conurb.http.completeness import headers_of, is_strict
 from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
@@ -70,13 +71,19 @@ class Dispatcher:
         self._settings = settings
         self._tokens = tokens
         self._metrics = metrics
+        self.reader = ApartReader()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         started = perf_counter()
         headers = _headers(scope["headers"])
         exchange = Exchange(
-            scope, receive, host=self._host, settings=self._settings, headers=headers
+            scope,
+            receive,
+            host=self._host,
+            settings=self._settings,
+            headers=headers,
+            reader=self.reader,
         )
         operation = UNROUTED
         try:

@@ -7,7 +7,6 @@ what it uses. An `Answer` is bytes and headers, ready to send.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -33,10 +32,12 @@ from conurb.http.negotiation import (
     preferences,
 )
 from conurb.http.params import NONE, Params, read_params
+from conurb.http.reading import Limits, check_no_context, read_json
 from conurb.http.routing import GEO_JSON, JSON, JSON_LD, Route
 
 if TYPE_CHECKING:
     from conurb.config import Settings
+    from conurb.http.apart import ApartReader
     from conurb.model.context import Terms
     from conurb.node.contexts import Contexts
     from conurb.node.host import Host
@@ -51,8 +52,6 @@ MEDIA_HEADERS: Final[dict[str, Header]] = {
     media: (b"content-type", media.encode()) for media in (JSON, JSON_LD, GEO_JSON)
 }
 VIA_MAX: Final = 64
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 
 
 @dataclass(slots=True)
@@ -78,6 +77,7 @@ class Exchange:
         "media",
         "method",
         "params",
+        "reader",
         "route",
         "scope",
         "settings",
@@ -92,9 +92,11 @@ class Exchange:
         host: Host,
         settings: Settings,
         headers: dict[bytes, bytes],
+        reader: ApartReader,
     ) -> None:
         self.scope = scope
         self.host = host
+        self.reader = reader
         self.settings = settings
         self.headers = headers
         self.method: str = scope["method"]
@@ -195,6 +197,11 @@ class Exchange:
         return read_json(await self.body(), depth_max=self.settings.body_depth_max)
 
     @property
+    def limits(self) -> Limits:
+        """Give the bounds of a body that is read as a batch."""
+        return Limits(self.settings.body_depth_max, self.settings.batch_max)
+
+    @property
     def is_ld(self) -> bool:
         """Whether the body brings its own @context (6.3.5)."""
         return content_media(self.headers.get(b"content-type"), self.method) is JSON_LD
@@ -219,16 +226,11 @@ class Exchange:
 
         Raises BadRequestDataError when body and Link header mix, or a JSON-LD body has none.
         """
-        has_context = isinstance(document, dict) and "@context" in document
         if not self.is_ld:
-            if has_context:
-                raise BadRequestDataError(
-                    f"@context: with Content-Type {JSON} it comes by the Link header, "
-                    "not in the body"
-                )
+            check_no_context(document)
             return await self.link_terms()
         self.check_context_source()
-        if not has_context:
+        if not (isinstance(document, dict) and "@context" in document):
             raise BadRequestDataError(f"@context: it is missing from a body of {JSON_LD}")
         self._terms = await self.contexts.terms(document["@context"])
         return self._terms
@@ -302,53 +304,6 @@ def no_content() -> Answer:
 def give_json(document: Any, *, status: int = 200, headers: list[Header] | None = None) -> Answer:
     """Answer with plain JSON that has no @context (a 207, a list of URLs ...)."""
     return Answer(status, orjson.dumps(document), [JSON_HEADER, *(headers or ())])
-
-
-def read_json(body: bytes, *, depth_max: int) -> Any:
-    """Read JSON strictly: no NaN, no NUL characters, nested no deeper than `depth_max`.
-
-    Raises InvalidRequestError saying where it breaks.
-    """
-    if not body:
-        raise InvalidRequestError("the body is empty; JSON was expected")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequestError(f"the body is not JSON: {error}") from error
-    if b"\\u0000" in body and _NUL.search(body):
-        raise InvalidRequestError("the body has a NUL character, which no value may have")
-    if body.count(b"{") + body.count(b"[") > depth_max and _is_deep(body, document, depth_max):
-        raise InvalidRequestError(f"the body is nested deeper than {depth_max} levels")
-    return document
-
-
-def _is_deep(body: bytes, document: Any, depth_max: int) -> bool:
-    """Whether a document is nested deeper than the bound.
-
-    Brackets alone, innermost pairs removed again and again, vanish after removing at most two
-    levels a round; that costs microseconds where a walk costs milliseconds. Brackets inside of
-    texts may spoil it, then the walk decides.
-    """
-    brackets = body.translate(None, _NOT_BRACKETS)
-    for _ in range(depth_max // 2):
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if not brackets:
-            return False
-    return _walk_is_deep(document, depth_max)
-
-
-def _walk_is_deep(document: Any, depth_max: int) -> bool:
-    level = [document]
-    for _ in range(depth_max):
-        level = [
-            child
-            for item in level
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 def _via_names(text: str) -> list[str]:

@@ -9,10 +9,9 @@ from typing import Any
 
 from conurb.errors import ConurbError
 from conurb.http.problems import problem_document
+from conurb.http.reading import EntityFailure
 from conurb.model.operations.entity import Report
 from conurb.node.outcomes import BatchResult
-
-EntityFailure = tuple[str, ConurbError]
 
 
 def update_result(result: Report) -> dict[str, Any]:

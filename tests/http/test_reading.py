@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conurb.errors import InvalidRequestError
-from conurb.http.exchange import read_json
+from conurb.http.reading import read_json
 
 DEPTH_MAX = 16
 

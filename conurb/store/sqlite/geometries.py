@@ -65,7 +65,8 @@ def expected_rows(eid: int, entity: Entity, term: Callable[[str], int]) -> list[
 
 def _row(gid: int, eid: int, place: Place, term: Callable[[str], int]) -> tuple[Any, ...]:
     attribute, geometry = place
-    west, south, east, north = bounds(geometry)
     if geometry["type"] == "Point":
-        return gid, west, east, south, north, eid, term(attribute), west, south, None
+        x, y = geometry["coordinates"][:2]
+        return gid, x, x, y, y, eid, term(attribute), x, y, None
+    west, south, east, north = bounds(geometry)
     return gid, west, east, south, north, eid, term(attribute), None, None, to_wkb(geometry)
