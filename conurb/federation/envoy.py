@@ -98,6 +98,25 @@ class Envoy:
             raise self._refusal(status, answer)
         return answer
 
+    async def fetch(
+        self, path: str, *, params: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Get headers and body of something that isn't JSON; raise as `ask` does."""
+        self._outbound.check(self.url)
+        try:
+            async with asyncio.timeout(timeout_s), self._client(self._headers) as client:
+                request = client.build_request(
+                    "GET", self.url + path, params=params, headers={"Accept": "*/*"}
+                )
+                response = await client.send(request, stream=True)
+                status, body = await _read(response)
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            said = str(error) or f"no answer in {timeout_s:g} s"
+            raise SourceTimeoutError(f"{self.url}: {said}") from error
+        if status >= 400:
+            raise self._refusal(status, _document(body))
+        return response.headers, body
+
     def _client(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
         # The system's authorities, as cities may have one of their own.
         secure = self.url.startswith("https:")
@@ -118,6 +137,13 @@ class Envoy:
             return AlreadyExistsError(detail)
         kind = _REFUSALS.get(status)
         return SourceError(detail) if kind is None else kind(detail)
+
+
+def _document(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
 
 
 async def _read(response: httpx.Response) -> tuple[int, bytes]:

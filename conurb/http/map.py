@@ -98,6 +98,8 @@ def _links(exchange: Exchange, layer: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict.fromkeys(filter(None, (layer["label"], layer["attribute"], *layer["attributes"])))
     if shown:
         asked["properties"] = ",".join(shown)
+    if layer["q"]:
+        asked["q"] = layer["q"]
     query = f"?{urlencode(asked, safe=SAFE + ',', quote_via=quote)}" if asked else ""
     return {
         "collection": layer["type"],

@@ -23,6 +23,7 @@ from conurb.node.snapshot_notice import SnapshotNotices
 from conurb.node.snapshots import NoRooms, Rooms, Snapshots
 from conurb.node.subscriptions import Subscriptions
 from conurb.node.temporal import Temporal
+from conurb.node.tiles import Tiles
 
 if TYPE_CHECKING:
     from conurb.node.contexts import Contexts
@@ -71,6 +72,7 @@ class Node:
         self.provide = Provision(store, self.bounds)
         self.consume = Consumption(store, self.bounds)
         self.temporal = Temporal(store, self.bounds)
+        self.tiles = Tiles(store)
         self.entity_maps = EntityMaps(store, self.consume, self.bounds, clock)
         self.delivery = delivery or Delivery(Outbound(("loopback",)))
         self.companions: list[Companion] = []

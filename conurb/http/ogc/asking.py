@@ -10,11 +10,20 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from conurb.errors import BadRequestDataError
-from conurb.http.params import LOCAL, STRICT, Param
+from conurb.http.params import LOCAL, STRICT, Param, Q, described
 from conurb.model.crs import CRS84, read_crs, restored_box
 from conurb.model.geometry import to_wkt
 from conurb.model.query.cql2 import Named, compile_filter, parse_text
-from conurb.model.query.tree import And, GeoCondition, Query, Selector, TypeIs, conjunction
+from conurb.model.query.q import parse_q
+from conurb.model.query.tree import (
+    And,
+    GeoCondition,
+    Query,
+    Selector,
+    TypeIs,
+    conjunction,
+    link_depth,
+)
 from conurb.model.render.flat import ANY_LANGUAGE, FlatView, flat_attribute
 from conurb.model.render.language import parse_lang
 from conurb.model.time import US_PER_S, parse_us
@@ -53,7 +62,7 @@ BBOX_CRS: Final = Param("bbox-crs", "Coordinate reference system of bbox; withou
 FILTER: Final = Param("filter", "Condition in CQL2 over the properties of an object.")
 FILTER_LANG: Final = Param("filter-lang", "Form of the filter.", choices=("cql2-text", "cql2-json"))
 FILTER_CRS: Final = Param("filter-crs", "Coordinate reference system of the filter's geometries.")
-FILTERING: Final = (FILTER, FILTER_LANG, FILTER_CRS)
+FILTERING: Final = (FILTER, FILTER_LANG, FILTER_CRS, described(Q, "Condition as q (4.9)."))
 SELECTING: Final = (DATETIME, PROPERTIES, WITH, LANGUAGE, GEOMETRY, LOCAL, STRICT)
 
 
@@ -96,7 +105,7 @@ def read_query(collection: str, params: Params, shown: Shown) -> Query:
         crs = read_crs(params.text("bbox-crs") or CRS84, name="bbox-crs")
         box = restored_box(read_box(bbox), crs)
         geo = GeoCondition(shown.attribute, "intersects", box_wkt(box))
-    condition = read_filter(params, shown)
+    condition = conjunction(read_filter(params, shown), read_q(params))
     if geo is None:
         geo, condition = lifted(condition)
     return Query(
@@ -123,6 +132,17 @@ def read_filter(params: Params, shown: Shown) -> Condition | None:
     else:
         document = parse_text(text)
     return compile_filter(document, Named(terms(), shown.attribute, crs))
+
+
+def read_q(params: Params) -> Condition | None:
+    """Read a condition in the language of clause 4.9, without steps to other objects."""
+    text = params.text("q")
+    if text is None:
+        return None
+    condition = parse_q(text, terms())
+    if link_depth(condition):
+        raise BadRequestDataError("q: follows no links here; the NGSI-LD API does")
+    return condition
 
 
 def lifted(condition: Condition | None) -> tuple[GeoCondition | None, Condition | None]:

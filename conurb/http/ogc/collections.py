@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from conurb.http.completeness import consumption
 from conurb.http.exchange import Answer, Exchange, give_json
 from conurb.http.ogc.asking import terms
@@ -12,12 +14,18 @@ from conurb.http.params import LANG, LOCAL
 from conurb.http.routing import GEO_JSON, JSON, Reply, Route
 from conurb.http.schemas import items, obj, ref
 from conurb.model.crs import CRS84, CRS_LIST
+from conurb.model.portrayal import LANGUAGES
 from conurb.model.vocabulary import find_label
 
 if TYPE_CHECKING:
     from conurb.store.contract import TypeInfo
 
 PATH: Final = COLLECTIONS + "/{type}"
+
+
+QUERYABLES_REL: Final = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+TILESETS_REL: Final = "http://www.opengis.net/def/rel/ogc/1.0/tilesets-vector"
+SCHEMA_JSON: Final = "application/schema+json"
 
 
 async def list_collections(exchange: Exchange) -> Answer:
@@ -41,15 +49,21 @@ async def find_type(exchange: Exchange) -> TypeInfo:
     return await consume.get_type(exchange.caller, terms().expand(name))
 
 
+def titles(name: str) -> dict[str, str]:
+    """Give the names for people of a collection."""
+    return {lang: find_label(name, lang) or name for lang in LANGUAGES}
+
+
 def collection_of(exchange: Exchange, info: TypeInfo) -> dict[str, Any]:
     """Describe a collection."""
     name = terms().compact(info.iri)
     path = collection_path(name)
     lang = exchange.params.text("lang") or "en"
-    title = find_label(name, "zh" if lang.startswith("zh") else "en") or name
+    title = titles(name)["zh" if lang.startswith("zh") else "en"]
     return {
         "id": name,
         "title": title,
+        "titles": titles(name),
         "itemType": "feature",
         "itemCount": info.entity_count,
         "crs": list(CRS_LIST),
@@ -57,6 +71,8 @@ def collection_of(exchange: Exchange, info: TypeInfo) -> dict[str, Any]:
         "links": [
             link(exchange, path, "self", JSON),
             link(exchange, f"{path}/items", "items", GEO_JSON, title),
+            link(exchange, f"{path}/queryables", QUERYABLES_REL, SCHEMA_JSON),
+            link(exchange, f"{path}/tiles", TILESETS_REL, JSON),
         ],
     }
 
@@ -71,8 +87,41 @@ _COLLECTION: Final = obj(
     },
     required=("id", "links"),
 )
+
+
+async def queryables(exchange: Exchange) -> Answer:
+    """Say which properties a filter may ask of, as JSON Schema (OGC 19-079r2, 6.2)."""
+    info = await find_type(exchange)
+    name = exchange.args["type"]
+    described = {
+        terms().compact(iri): _queryable(terms().compact(iri), kinds)
+        for iri, kinds in info.attributes.items()
+    }
+    path = collection_path(name)
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{exchange.base_url}{path}/queryables",
+        "type": "object",
+        "title": titles(name)["en"],
+        "properties": {"id": {"title": "id", "type": "string"}, **described},
+        "additionalProperties": True,
+    }
+    return Answer(200, orjson.dumps(document), [(b"content-type", SCHEMA_JSON.encode())])
+
+
+def _queryable(name: str, kinds: tuple[str, ...]) -> dict[str, Any]:
+    """Describe a property; of a Property the node knows no type, it takes any."""
+    described: dict[str, Any] = {"title": titles(name)["en"], "x-titles": titles(name)}
+    if "GeoProperty" in kinds:
+        return {**described, "format": "geometry-any"}
+    if kinds and set(kinds) <= {"Relationship", "LanguageProperty", "VocabProperty"}:
+        return {**described, "type": "string"}
+    return described
+
+
 SCHEMAS: Final[dict[str, Any]] = {
     "OgcCollection": _COLLECTION,
+    "OgcQueryables": obj({"properties": {"type": "object"}}, required=("properties",)),
     "OgcCollections": obj(
         {"links": items(ref("OgcLink")), "collections": items(ref("OgcCollection"))},
         required=("links", "collections"),
@@ -106,6 +155,18 @@ def routes() -> tuple[Route, ...]:
             params=(LANG, LOCAL),
             accepts=(),
             replies={200: Reply("The collection.", "OgcCollection")},
+            errors=(400, 404),
+        ),
+        Route(
+            "GET",
+            PATH + "/queryables",
+            "ogcQueryables",
+            "What filters may ask of a type's objects",
+            queryables,
+            tag,
+            params=(LOCAL,),
+            accepts=(),
+            replies={200: Reply("JSON Schema.", "OgcQueryables", media=(SCHEMA_JSON,))},
             errors=(400, 404),
         ),
     )

@@ -10,6 +10,7 @@ from conurb.http.routing import JSON, Reply, Route
 from conurb.http.schemas import items, obj
 
 _FEATURES: Final = "http://www.opengis.net/spec/ogcapi-features-"
+_CQL2: Final = "http://www.opengis.net/spec/cql2/1.0/conf/"
 _TILES: Final = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf/"
 _COMMON: Final = "http://www.opengis.net/spec/ogcapi-common-"
 
@@ -20,6 +21,18 @@ CONFORMS_TO: Final = (
     _COMMON + "2/1.0/conf/collections",
     _FEATURES + "1/1.0/conf/core",
     _FEATURES + "1/1.0/conf/geojson",
+    _FEATURES + "2/1.0/conf/crs",
+    _FEATURES + "3/1.0/conf/queryables",
+    _FEATURES + "3/1.0/conf/filter",
+    _FEATURES + "3/1.0/conf/features-filter",
+    _FEATURES + "6/1.0/conf/properties",
+    _CQL2 + "cql2-text",
+    _CQL2 + "cql2-json",
+    _CQL2 + "basic-cql2",
+    _CQL2 + "advanced-comparison-operators",
+    _CQL2 + "case-insensitive-comparison",
+    _CQL2 + "basic-spatial-functions",
+    _CQL2 + "basic-spatial-functions-plus",
     _TILES + "core",
     _TILES + "tileset",
     _TILES + "tilesets-list",

@@ -15,7 +15,8 @@ class TileAsk:
 
     `geometry` is the IRI of the GeoProperty that is drawn: the instance of `dataset`, or without
     one the first. `view` says which properties are written; names are terms of the platform's
-    @context. `thin` draws points by cells however few they are.
+    @context. `thin` draws points by cells however few they are. `path` and `words` are how the
+    same is asked over HTTP, where it was.
     """
 
     name: str
@@ -25,3 +26,5 @@ class TileAsk:
     view: FlatView
     dataset: str | None = None
     thin: bool = False
+    path: str = ""
+    words: tuple[tuple[str, str], ...] = ()
