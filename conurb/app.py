@@ -16,6 +16,7 @@ from conurb.config import Settings
 from conurb.errors import ConfigError, UnavailableError
 from conurb.federation.copies import keep_copies
 from conurb.federation.freshness import watch_freshness
+from conurb.federation.frozen import freeze_everywhere
 from conurb.federation.region import federate, reach_of
 from conurb.federation.replication import COPIES
 from conurb.federation.wire import Wire
@@ -83,6 +84,7 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
             wire=wire,
         )
         keep_copies(node, reach_of(node), host)
+        freeze_everywhere(node, reach_of(node))
         watch_freshness(node, reach_of(node), period_s=settings.freshness_s)
         if runner is not None:
             node.companions.append(runner)

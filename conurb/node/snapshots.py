@@ -30,11 +30,13 @@ from conurb.model.operations.temporal import PlaceEvolution
 from conurb.model.query.tree import Condition, Query, Restriction, TemporalQuery
 from conurb.model.time import US_PER_S, Clock
 from conurb.node.bounds import Bounds
+from conurb.node.freezing import Look, StoreLook
 from conurb.node.outcomes import BatchResult
 from conurb.node.snapshot import (
     KIND,
     PRIORITY,
     Detail,
+    Outcome,
     Snapshot,
     SnapshotOrder,
     SnapshotPatch,
@@ -112,6 +114,7 @@ class Snapshots:
     ) -> None:
         self.announce = announce
         self._store = store
+        self._look: Look = StoreLook(store)
         self._rooms = rooms
         self._bounds = bounds
         self._clock = clock
@@ -119,6 +122,10 @@ class Snapshots:
         self._known: dict[str, Snapshot] = {}
         self._filling: dict[str, asyncio.Task[None]] = {}
         self._telling: set[asyncio.Task[None]] = set()
+
+    def look_through(self, look: Look) -> None:
+        """Have snapshots freeze what `look` gives, in the place of what the store holds."""
+        self._look = look
 
     async def open(self) -> None:
         """Take in the snapshots that the store knows; those that were being filled have failed."""
@@ -316,36 +323,39 @@ class Snapshots:
         target = (await self._rooms.open(snapshot.place)).store
         for query in order.queries:
             try:
-                entities = await self._frozen(query, snapshot.seen_by)
+                entities, missing = await self._frozen(query, snapshot.seen_by)
                 await target.apply_all([PlaceEntity(entity) for entity in entities])
-                detail = Detail("success" if entities else "empty")
+                detail = _detail("success" if entities else "empty", missing)
             except ConurbError as error:
                 detail = Detail("failure", type(error).__name__, error.detail)
             snapshot.details.append(detail)
         for asked in order.temporal_queries:
             try:
-                count = await self._place_histories(asked, snapshot.seen_by, target)
-                detail = Detail("success" if count else "empty")
+                count, missing = await self._place_histories(asked, snapshot.seen_by, target)
+                detail = _detail("success" if count else "empty", missing)
             except ConurbError as error:
                 detail = Detail("failure", type(error).__name__, error.detail)
             snapshot.temporal_details.append(detail)
         snapshot.status = overall([*snapshot.details, *snapshot.temporal_details])
 
-    async def _frozen(self, query: Query, restriction: Restriction) -> list[Entity]:
-        """Give all that a query selects, from one view of the store."""
+    async def _frozen(
+        self, query: Query, restriction: Restriction
+    ) -> tuple[list[Entity], str | None]:
+        """Give all that a query selects, and who was missing."""
         bound = self._bounds.snapshot_max
-        page = await self._store.query(
+        page, missing = await self._look.query(
             replace(query, restriction=restriction, order=(), limit=bound, offset=0, count=False)
         )
         if page.more:
             raise TooComplexQueryError(f"a snapshot takes {bound} entities of a query at most")
-        return page.entities
+        return page.entities, missing
 
     async def _place_histories(
         self, asked: TemporalQuery, restriction: Restriction, target: Store
-    ) -> int:
-        """Copy the histories that a query selects; give of how many entities."""
+    ) -> tuple[int, str | None]:
+        """Copy the histories that a query selects; give of how many entities, and who missed."""
         count, more = 0, True
+        missing: str | None = None
         while more:
             query = replace(
                 asked.query,
@@ -354,7 +364,8 @@ class Snapshots:
                 offset=count,
                 count=False,
             )
-            page = await self._store.evolution(replace(asked, query=query, aggregation=None))
+            page, lost = await self._look.evolution(replace(asked, query=query, aggregation=None))
+            missing = missing or lost
             if page.truncated_at_us is not None or count > self._bounds.snapshot_max:
                 raise TooComplexQueryError(
                     "a snapshot can't take so much history; narrow the query"
@@ -362,7 +373,7 @@ class Snapshots:
             await target.apply_all([PlaceEvolution(one) for one in page.evolutions])
             count += len(page.evolutions)
             more = page.more
-        return count
+        return count, missing
 
     async def _copy(self, source: Snapshot, snapshot: Snapshot) -> None:
         origin = (await self._rooms.open(source.place)).store
@@ -371,3 +382,8 @@ class Snapshots:
         snapshot.details = list(source.details)
         snapshot.temporal_details = list(source.temporal_details)
         snapshot.status = source.status
+
+
+def _detail(status: Outcome, missing: str | None) -> Detail:
+    """Say what became of a query, and who didn't answer it."""
+    return Detail(status) if missing is None else Detail(status, "UnavailableError", missing)
