@@ -40,6 +40,7 @@ class Caller:
 
     `admin` includes every right. `restriction` bounds what they see and write. `via` are the
     nodes that a distributed request has passed, `trigger` is the request that was made here.
+    `deadline_s`, by the process's monotonic clock, is when they go without what isn't there yet.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Caller:
     restriction: Restriction = Restriction()
     via: tuple[str, ...] = ()
     trigger: Trigger | None = field(default=None, compare=False, repr=False)
+    deadline_s: float | None = field(default=None, compare=False)
 
     def may(self, right: Right) -> bool:
         """Whether the caller has a right."""

@@ -8,6 +8,8 @@ from typing import Final, Protocol
 
 from conurb.errors import NotFoundError, UnavailableError
 from conurb.node.consume import Answer
+from conurb.store.contract import EvolutionPage
+from conurb.store.together import Run
 
 
 class Named(Protocol):
@@ -33,10 +35,23 @@ class Absence:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """A node that wasn't asked although it is registered for this, and why.
+
+    `age_s` is how old that is by which it was decided.
+    """
+
+    node: str
+    reason: str
+    age_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Completeness:
     """The nodes that were asked, and those of them that didn't answer.
 
-    `copied` are nodes that didn't answer themselves: copies of theirs did, this many seconds old.
+    `skipped` are nodes that hold nothing of this and weren't asked. `copied` are nodes that didn't
+    answer themselves: copies of theirs did, this many seconds old.
     `count_is_exact` False says that the count is the sum of the nodes' counts: exact unless two
     of them hold an object of the same id. `notes` are what else went otherwise than registered,
     though nothing is missing for it.
@@ -47,6 +62,7 @@ class Completeness:
     count_is_exact: bool = True
     copied: tuple[tuple[str, float], ...] = ()
     notes: tuple[Absence, ...] = ()
+    skipped: tuple[Skip, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -67,12 +83,18 @@ class Completeness:
             text += "; from copies: " + ", ".join(
                 f"{one} ({s:.0f} s old)" for one, s in self.copied
             )
+        if self.skipped:
+            text += "; not asked: " + ", ".join(
+                f"{one.node} ({one.reason})" for one in self.skipped
+            )
         return text
 
 
-def completeness_of(peers: Sequence[Named], absences: Sequence[Absence]) -> Completeness:
+def completeness_of(
+    peers: Sequence[Named], absences: Sequence[Absence], skipped: Sequence[Skip] = ()
+) -> Completeness:
     """Say who was asked, and who of them, or of those that couldn't be asked, is missing."""
-    asked = [peer.name for peer in peers]
+    asked = {peer.name: None for peer in peers}
     absent = {one.node: one for one in absences}
     return Completeness(
         asked=(*asked, *(name for name in absent if name not in asked)),
@@ -83,12 +105,24 @@ def completeness_of(peers: Sequence[Named], absences: Sequence[Absence]) -> Comp
             if peer.name not in absent
             and (age_s := getattr(peer, "copied_age_s", None)) is not None
         ),
+        skipped=tuple(skipped),
     )
 
 
 @dataclass(slots=True)
 class FederatedAnswer(Answer):
-    """An answer of several nodes, and who gave it."""
+    """An answer of several nodes, and who gave it.
+
+    `runs` are where the ids lie that were counted, when that is known.
+    """
+
+    completeness: Completeness = field(default_factory=Completeness)
+    runs: tuple[Run, ...] | None = None
+
+
+@dataclass(slots=True)
+class FederatedEvolutionPage(EvolutionPage):
+    """Histories of several nodes, and who gave them."""
 
     completeness: Completeness = field(default_factory=Completeness)
 
@@ -103,9 +137,9 @@ class Behind:
     def __init__(self) -> None:
         self._said: dict[tuple[str, str], Absence] = {}
 
-    def hear(self, answer: Answer) -> None:
+    def hear(self, answer: Answer | EvolutionPage) -> None:
         """Take note of what an answer says of its own completeness."""
-        if isinstance(answer, FederatedAnswer):
+        if isinstance(answer, FederatedAnswer | FederatedEvolutionPage):
             said = answer.completeness
             self._said |= {(one.node, one.reason): one for one in (*said.missing, *said.notes)}
 

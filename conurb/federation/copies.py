@@ -21,7 +21,6 @@ from conurb.node.consume import Answer
 
 if TYPE_CHECKING:
     from conurb.federation.legs import Leg
-    from conurb.model.entity import Entity
     from conurb.node.host import Host
     from conurb.node.node import Node
     from conurb.store.contract import AttributeInfo, EvolutionPage, TypeInfo
@@ -37,7 +36,9 @@ def keep_copies(node: Node, reach: Reach, host: Host) -> None:
     node.companions.append(replication)
 
     def backed(peer: Peer) -> Peer:
-        return BackedPeer(peer, replication) if replication.any() else peer
+        if isinstance(peer, LocalPeer) or not replication.any():
+            return peer
+        return BackedPeer(peer, replication)
 
     reach.backed = backed
 
@@ -81,13 +82,13 @@ class BackedPeer:
             lambda peer: peer.query(caller, query, at_us=at_us, known_at_us=known_at_us), has
         )
 
-    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Entity]:
+    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> Answer:
         """Give those of its own entities that there are, or the copies of them.
 
         Raises what the member failed with when there is none: it may have one that isn't copied.
         """
         found = await self._first(lambda peer: peer.find_many(caller, entity_ids), lambda _: True)
-        if self._replica is not None and not found:
+        if self._replica is not None and not found.entities:
             self.copied_age_s = None
             raise SourceTimeoutError("didn't answer, and its copies have nothing of it")
         return found

@@ -10,19 +10,20 @@ from __future__ import annotations
 import heapq
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from conurb.federation.completeness import Absence
-from conurb.federation.peers import Peer, ask
+from conurb.federation.peers import Timed, ask
+from conurb.store.together import COUNTED_MAX, Run, meeting
+
+if TYPE_CHECKING:
+    from conurb.access.caller import Caller
 
 CHUNK_MIN: Final = 4
 """Items that a node is asked for at least."""
 
 CHUNK_MAX: Final = 1000
 """Items that a node is asked for at most, even when it would give more at once."""
-
-COUNTED_MAX: Final = 100_000
-"""Items of several nodes that are looked through for ids that occur twice, for a count."""
 
 
 class Identified(Protocol):
@@ -41,11 +42,18 @@ Key = Callable[[Item], tuple[Any, ...]]
 
 @dataclass(slots=True)
 class Portion(Generic[Item]):
-    """A part of what a node has to give; `total` is the count of all when it was asked for."""
+    """A part of what a node has to give; `total` is the count of all when it was asked for.
+
+    `exact` False says that ids may count twice in it, `runs` where the counted ids lie (None: that
+    isn't known). `absences` are nodes of those behind it that gave nothing.
+    """
 
     items: list[Item]
     more: bool
     total: int | None = None
+    exact: bool = True
+    runs: tuple[Run, ...] | None = None
+    absences: tuple[Absence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Wish:
     count: bool = False
 
 
-Fetch = Callable[[Peer, Wish], Awaitable[Portion[Item]]]
+Source = TypeVar("Source", bound=Timed)
 Again = Callable[[Wish], Awaitable[Portion[Item] | None]]
 """Fetches from one node; None when it doesn't answer any more."""
 
@@ -77,35 +85,80 @@ class Gathered(Generic[Item]):
 
 
 async def gather(
-    peers: Sequence[Peer],
-    fetch: Fetch[Item],
+    sources: Sequence[Source],
+    fetch: Callable[[Source, Wish], Awaitable[Portion[Item]]],
     wish: Wish,
     *,
     key: Key[Item],
+    caller: Caller | None = None,
     chunk_max: int = CHUNK_MAX,
 ) -> Gathered[Item]:
     """Ask nodes for the page that `wish` describes, of `chunk_max` items at a time at most."""
+    if len(sources) == 1 and wish.limit <= chunk_max:
+        return await _only(sources[0], fetch, wish, caller)
     wanted = wish.offset + wish.limit + 1
-    chunk = first_chunk(wanted=wanted, nodes=len(peers), chunk_max=chunk_max)
-    first = Wish(limit=chunk if wish.limit or wish.count else 0, count=wish.count)
-    answers, absences = await ask(peers, lambda peer: fetch(peer, first))
+    chunk = first_chunk(wanted=wanted, nodes=len(sources), chunk_max=chunk_max)
+    first = Wish(limit=chunk if wish.limit else 0, count=wish.count)
+    answers, absences = await ask(sources, lambda source: fetch(source, first), caller=caller)
+    absences += [absence for _, portion in answers for absence in portion.absences]
 
-    def cursor(peer: Peer, begun: Portion[Item]) -> Cursor[Item]:
+    def cursor(source: Source, begun: Portion[Item] | None) -> Cursor[Item]:
         async def again(more: Wish) -> Portion[Item] | None:
-            found, lost = await ask([peer], lambda one: fetch(one, more))
+            found, lost = await ask([source], lambda one: fetch(one, more), caller=caller)
             absences.extend(lost)
             return found[0][1] if found else None
 
         return Cursor(again, begun, chunk=chunk, chunk_max=chunk_max)
 
-    totals = [portion.total or 0 for _, portion in answers]
-    several = sum(1 for total in totals if total) > 1
-    drain = wish.count and several and sum(totals) <= COUNTED_MAX
-    cursors = [cursor(peer, portion) for peer, portion in answers]
-    page = await merge(cursors, key=key, offset=wish.offset, limit=wish.limit, drain=drain)
-    total = (page.seen if drain else sum(totals)) if wish.count else None
-    exact = drain or not (wish.count and several)
+    cursors = [cursor(source, portion) for source, portion in answers] if wish.limit else []
+    page = await merge(cursors, key=key, offset=wish.offset, limit=wish.limit, drain=False)
+    total, exact = None, True
+    if wish.count:
+        total, exact = await _counted(answers, cursor, key)
     return Gathered(page.groups, page.more, total, exact, absences)
+
+
+async def _only(
+    source: Source,
+    fetch: Callable[[Source, Wish], Awaitable[Portion[Item]]],
+    wish: Wish,
+    caller: Caller | None,
+) -> Gathered[Item]:
+    """Give the page of the only one that is asked: its page is the whole's."""
+    answers, absences = await ask([source], lambda one: fetch(one, wish), caller=caller)
+    if not answers:
+        return Gathered([], False, 0 if wish.count else None, True, absences)
+    portion = answers[0][1]
+    groups: dict[str, list[Item]] = {}
+    for item in portion.items:
+        groups.setdefault(item.id, []).append(item)
+    return Gathered(
+        list(groups.values()),
+        portion.more,
+        portion.total,
+        portion.exact,
+        [*absences, *portion.absences],
+    )
+
+
+async def _counted(
+    answers: Sequence[tuple[Source, Portion[Item]]],
+    cursor: Callable[[Source, Portion[Item] | None], Cursor[Item]],
+    key: Key[Item],
+) -> tuple[int, bool]:
+    """Add up counts; of nodes that may hold ids in common, every id is looked at once."""
+    counting = [one for one in answers if one[1].total]
+    total, exact = 0, True
+    for numbers in meeting({at: portion.runs for at, (_, portion) in enumerate(counting)}):
+        group = [counting[at] for at in numbers]
+        summed = sum(portion.total or 0 for _, portion in group)
+        if len(group) == 1 or summed > COUNTED_MAX:
+            total += summed
+            exact &= len(group) == 1 and group[0][1].exact
+            continue
+        cursors = [cursor(source, None) for source, _ in group]
+        total += (await merge(cursors, key=key, offset=0, limit=0, drain=True)).seen
+    return total, exact
 
 
 class Cursor(Generic[Item]):
@@ -114,13 +167,22 @@ class Cursor(Generic[Item]):
     __slots__ = ("_again", "_chunk", "_chunk_max", "_exhausted", "_items", "_offset", "_taken")
 
     def __init__(
-        self, again: Again[Item], begun: Portion[Item], *, chunk: int, chunk_max: int = CHUNK_MAX
+        self,
+        again: Again[Item],
+        begun: Portion[Item] | None,
+        *,
+        chunk: int,
+        chunk_max: int = CHUNK_MAX,
     ) -> None:
+        """Take what was given first, if anything was asked for yet."""
         self._again = again
         self._chunk = chunk
         self._chunk_max = chunk_max
-        self._offset = 0
-        self._take(begun)
+        self._offset = self._taken = 0
+        self._items: list[Item] = []
+        self._exhausted = False
+        if begun is not None:
+            self._take(begun)
 
     async def peek(self) -> Item | None:
         """Give the next item without taking it; None at the end."""

@@ -7,8 +7,10 @@ entity are the source's, and keeps of its answers only what it was registered fo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from conurb.model.entity import Entity
 from conurb.model.evolution import HEAD, Evolution
@@ -22,6 +24,10 @@ from conurb.model.query.tree import (
     TypeSelection,
 )
 from conurb.model.registration import PROXIED, EntityInfo, Information, Mode, Registration
+from conurb.store.together import Run
+
+LAST: Final = "\U0010ffff"
+"""What comes after every id that begins alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,18 @@ class Leg:
     def is_anything(self) -> bool:
         """Whether any entity with any attribute is registered."""
         return any(not one.entities and not one.attributes for one in self.information)
+
+    @property
+    def runs(self) -> tuple[Run, ...] | None:
+        """Give where the ids lie that are registered; None when that may be anywhere."""
+        found: list[Run] = []
+        for one in self.information:
+            for info in one.entities or (None,):
+                run = None if info is None else _run(info)
+                if run is None:
+                    return None
+                found.append(run)
+        return tuple(found)
 
     def supports(self, operation: str) -> bool:
         """Whether the source offers an operation."""
@@ -135,6 +153,18 @@ class Leg:
                     met = selector if info is None else _met(selector, info)
                     if met is not None:
                         yield met
+
+
+def _run(info: EntityInfo) -> Run | None:
+    """Give where ids lie that are registered by id, or by a pattern with a fixed beginning."""
+    if info.id is not None:
+        return info.id, info.id
+    beginning = re.match(r"\^([\w:/-]+)", info.id_pattern or "", re.ASCII)
+    if beginning is None or "|" in (info.id_pattern or ""):
+        return None
+    # The last character may be optional, or repeated.
+    fixed = beginning[1][:-1]
+    return (fixed, fixed + LAST) if fixed else None
 
 
 def _has(information: Information, entity_id: str, types: Collection[str]) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
+
+import orjson
 
 from conurb.model.changes import HistoryInstance
 from conurb.model.entity import Attributes, Entity, Instance
@@ -48,18 +51,25 @@ def _recency(instance: Instance) -> tuple[bool, str]:
 
 
 def _one_per_time(items: Sequence[HistoryInstance]) -> list[HistoryInstance]:
-    """Keep one instance of those that speak of one time; those without a time stay as they are."""
-    kept: dict[tuple[str | None, int], HistoryInstance] = {}
-    others: list[HistoryInstance] = []
+    """Keep one instance of those that speak of one time, and of the others one of a kind.
+
+    What has no time of its own, and what says that something was deleted, is one when everything
+    about it is the same: it is one statement that has arrived by two ways.
+    """
+    kept: dict[tuple[Any, ...], HistoryInstance] = {}
     for item in items:
+        key: tuple[Any, ...] = item.dataset, item.at_us
         if item.instance is None or "observedAt" not in item.instance:
-            others.append(item)
-            continue
-        key = item.dataset, item.at_us
+            said = None if item.instance is None else _written(item.instance)
+            key = (*key, item.recorded_us, item.kind, said)
         known = kept.get(key)
         if known is None or item.recorded_us > known.recorded_us:
             kept[key] = item
-    return [*kept.values(), *others]
+    return list(kept.values())
+
+
+def _written(instance: Instance) -> bytes:
+    return orjson.dumps(instance, option=orjson.OPT_SORT_KEYS)
 
 
 def merge_evolutions(
@@ -68,9 +78,9 @@ def merge_evolutions(
     """Merge the histories that several nodes have of one object, in order of the times spoken of.
 
     Of what several say of one time the latest statement counts, as it does now (clause 4.5.5);
-    `last_n` bounds the instances of each attribute as a whole. Aggregates can't be merged out of
-    aggregates: those of the first node that has any of an attribute stand (an object has one home
-    node).
+    what arrives by two ways is there once. `last_n` bounds the instances of each attribute as a
+    whole. Aggregates don't say what they were made of, so they can't be merged; whoever wants them
+    of several parts merges the instances and aggregates these (`aggregates.py`).
     """
     if len(parts) == 1:
         return parts[0]
@@ -92,7 +102,4 @@ def merge_evolutions(
         modified_us=max(part.modified_us for part in parts),
         deleted_us=max(known) if len(known) == len(deleted) else None,
         instances=instances,
-        aggregates={
-            key: value for part in reversed(parts) for key, value in part.aggregates.items()
-        },
     )

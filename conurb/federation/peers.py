@@ -7,9 +7,9 @@ rules hold there as they do over HTTP.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from conurb.access.caller import Caller
 from conurb.errors import (
@@ -20,12 +20,13 @@ from conurb.errors import (
     SourceError,
     UnavailableError,
 )
-from conurb.federation.completeness import Absence
+from conurb.federation.completeness import Absence, Behind, Completeness, FederatedAnswer
+from conurb.federation.deadlines import bounded
 from conurb.federation.legs import Leg
 from conurb.federation.remote import RemotePeer, Went
 from conurb.federation.wire import TIMEOUT_S, Wire
 from conurb.model.entity import Entity
-from conurb.model.query.tree import Query, TemporalQuery
+from conurb.model.query.tree import Query, Selector, TemporalQuery
 from conurb.model.registration import THIS_PROCESS
 from conurb.node.consume import Answer, Consumption
 from conurb.node.node import Node
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from conurb.store.contract import AttributeInfo, Store, TypeInfo
 
 T = TypeVar("T")
+IDS_MAX: Final = 100
+"""Ids that a node which asks others in turn is asked for at a time."""
+
 Open = Callable[[str | None], Awaitable[Node]]
 """Gives the node of a tenant of this process."""
 
@@ -64,7 +68,7 @@ class Peer(Protocol):
         """Query its own entities."""
         ...
 
-    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Entity]:
+    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> Answer:
         """Give those of its own entities that there are."""
         ...
 
@@ -122,12 +126,26 @@ class LocalPeer:
         answer.entities = _within(leg, answer.entities)
         return answer
 
-    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Entity]:
-        """Give those of its own entities that there are."""
-        store = (await self.open()).store
-        found = await store.find_many(entity_ids, caller.require("read"))
+    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> Answer:
+        """Give those of its own entities that there are, and of nodes behind it."""
+        reads = await self.open()
         leg = self.leg
-        return found if leg is None or leg.is_anything else _within(leg, found)
+        if not await reads.consume.is_alone(caller):
+            return await self._find_behind(caller, entity_ids)
+        found = await reads.store.find_many(entity_ids, caller.require("read"))
+        return Answer(found if leg is None or leg.is_anything else _within(leg, found))
+
+    async def _find_behind(self, caller: Caller, entity_ids: Sequence[str]) -> Answer:
+        """Give entities of a node that asks others in turn, with what it says of them."""
+        found: list[Entity] = []
+        behind = Behind()
+        for ids in batched(entity_ids, IDS_MAX):
+            wanted = Query((Selector(ids=ids),), limit=len(ids))
+            answer = await self.query(caller, wanted, at_us=None, known_at_us=None)
+            behind.hear(answer)
+            found += answer.entities
+        said = Completeness(missing=tuple(behind.absences), notes=behind.notes)
+        return FederatedAnswer(found, completeness=said)
 
     async def list_types(self, caller: Caller) -> list[TypeInfo]:
         """List the types of its own entities."""
@@ -178,24 +196,49 @@ def peer_of(leg: Leg, open_node: Open, wire: Wire | None, went: Went) -> Peer:
     return LocalPeer(registration.name, opened, registration.timeout_s or TIMEOUT_S, leg)
 
 
+def batched(ids: Sequence[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Stream ids in batches."""
+    for first in range(0, len(ids), size):
+        yield tuple(ids[first : first + size])
+
+
 def _within(leg: Leg, entities: Sequence[Entity]) -> list[Entity]:
     return [kept for one in entities if (kept := leg.within(one)) is not None]
 
 
+class Timed(Protocol):
+    """What answers under a name, in some time."""
+
+    @property
+    def name(self) -> str:
+        """Give the name by which answers call it."""
+        ...
+
+    @property
+    def timeout_s(self) -> float:
+        """Give how long its answer is waited for."""
+        ...
+
+
+P = TypeVar("P", bound=Timed)
+
+
 async def ask(
-    peers: Sequence[Peer], call: Callable[[Peer], Awaitable[T]]
-) -> tuple[list[tuple[Peer, T]], list[Absence]]:
+    peers: Sequence[P], call: Callable[[P], Awaitable[T]], *, caller: Caller | None = None
+) -> tuple[list[tuple[P, T]], list[Absence]]:
     """Ask all peers at once; give the answers, in the order of `peers`, and who didn't answer.
 
-    What the caller did wrong (InputError, AccessError) is raised: every node would say the same.
+    Nobody is waited for longer than the caller waits. What the caller did wrong (InputError,
+    AccessError) is raised: every node would say the same.
     """
 
-    async def one(peer: Peer) -> T | Absence:
+    async def one(peer: P) -> T | Absence:
+        within_s = bounded(peer.timeout_s, caller)
         try:
-            async with asyncio.timeout(peer.timeout_s):
+            async with asyncio.timeout(within_s):
                 return await call(peer)
         except TimeoutError:
-            return Absence(peer.name, f"no answer in {peer.timeout_s:g} s")
+            return Absence(peer.name, f"no answer in {within_s:.3g} s")
         except (InputError, AccessError):
             raise
         except SourceError as error:
@@ -203,8 +246,11 @@ async def ask(
         except (UnavailableError, NonexistentTenantError, ContextUnavailableError) as error:
             return Absence(peer.name, error.detail)
 
-    results = await asyncio.gather(*(one(peer) for peer in peers))
-    answers: list[tuple[Peer, T]] = []
+    if len(peers) == 1:
+        results = [await one(peers[0])]
+    else:
+        results = await asyncio.gather(*(one(peer) for peer in peers))
+    answers: list[tuple[P, T]] = []
     absences: list[Absence] = []
     for peer, result in zip(peers, results, strict=True):
         if isinstance(result, Absence):

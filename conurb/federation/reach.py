@@ -7,11 +7,11 @@ alone, so that nodes that register each other don't ask in circles (clause 4.3.6
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from conurb.access.caller import Caller
 from conurb.errors import UnavailableError
-from conurb.federation.completeness import Absence
+from conurb.federation.completeness import Absence, Skip
 from conurb.federation.legs import Leg
 from conurb.federation.peers import LocalPeer, Open, Peer, Reads, peer_of
 from conurb.federation.registration_subscriptions import RegistrationSubscriptions
@@ -27,6 +27,15 @@ TYPE = ("retrieveEntityTypeInfo",)
 ATTRIBUTES = ("retrieveAttrTypes", "retrieveAttrTypeDetails")
 ATTRIBUTE = ("retrieveAttrTypeInfo",)
 HISTORY = ("queryTemporal", "retrieveTemporal")
+
+
+@dataclass(slots=True)
+class Choice:
+    """Whom a request concerns, who of them can't be asked, and who needn't be."""
+
+    peers: list[Peer]
+    absences: list[Absence]
+    skipped: list[Skip]
 
 
 class Reach:
@@ -77,28 +86,41 @@ class Reach:
         return replace(caller, via=(*caller.via, self.alias))
 
     async def peers(
+        self, caller: Caller, query: Query, operations: Sequence[str] = QUERYING
+    ) -> tuple[list[Peer], list[Absence]]:
+        """Give the nodes that a query concerns, this one first, and those that can't be asked.
+
+        They offer one of `operations` at least.
+        """
+        choice = await self.choose(caller, query, operations)
+        return choice.peers, choice.absences
+
+    async def choose(
         self,
         caller: Caller,
         query: Query,
         operations: Sequence[str] = QUERYING,
         *,
         window: TimeWindow | None = None,
-    ) -> tuple[list[Peer], list[Absence]]:
-        """Give the nodes that a query concerns, this one first, and those that can't be asked.
+        past: bool = False,
+    ) -> Choice:
+        """Choose the nodes that a query concerns, this one first.
 
-        They offer one of `operations` at least.
+        They offer one of `operations` at least. A question of the past, or of history, goes to
+        nodes wherever their objects are now.
         """
-        peers: list[Peer] = [self._itself]
-        absences: list[Absence] = []
+        choice = Choice([self._itself], [], [])
         for match in await self.registrations.find(query, window=window, passed=caller.via):
             leg = Leg(match.registration, match.information)
             if not any(map(leg.supports, operations)):
                 continue
             try:
-                peers.append(self.backed(peer_of(leg, self.open_node, self.wire, self.went)))
+                peer = peer_of(leg, self.open_node, self.wire, self.went)
             except UnavailableError as error:
-                absences.append(Absence(leg.name, error.detail))
-        return peers, absences
+                choice.absences.append(Absence(leg.name, error.detail))
+                continue
+            choice.peers.append(self.backed(peer))
+        return choice
 
     def went(self, registration_id: str, ok: bool) -> None:
         """Count a request to a source."""

@@ -32,7 +32,12 @@ from conurb.federation.asking import (
     selected,
     temporal_params,
 )
-from conurb.federation.completeness import Absence, Completeness, FederatedAnswer
+from conurb.federation.completeness import (
+    Absence,
+    Completeness,
+    FederatedAnswer,
+    FederatedEvolutionPage,
+)
 from conurb.federation.legs import Leg
 from conurb.federation.reading import read_entity, read_evolution, truncated_at
 from conurb.federation.wire import TIMEOUT_S, Reply, Wire, Wording
@@ -183,7 +188,7 @@ class RemotePeer:
             reply = await self._send(caller, "GET", "/entities", wording, params=params)
         _check(reply)
         if reply.status == 404 or reply.document is None:
-            return _Given([], False, 0 if asked.count else None)
+            return _Given([], False, 0 if asked.count else None, warnings_of(reply))
         document = reply.document if isinstance(reply.document, list) else [reply.document]
         entities = [await self._read(one, wording) for one in document]
         whole = len(entities) > asked.limit or len(entities) < asked.limit
@@ -213,37 +218,40 @@ class RemotePeer:
             caller, "POST", "/entityOperations/query", wording, params=params, document=document
         )
 
-    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Entity]:
-        """Give those of its entities that there are."""
+    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> Answer:
+        """Give those of its entities that there are, and what it says of sources behind it."""
         wording = await self._wire.wording(self.registration, caller)
         restriction = caller.require("read")
         gate = asyncio.Semaphore(RETRIEVALS_MAX)
 
-        async def one(entity_id: str) -> Entity | None:
+        async def one(entity_id: str) -> _Given:
             async with gate:
                 return await self._retrieve(caller, entity_id, wording)
 
         found = await asyncio.gather(*(one(entity_id) for entity_id in entity_ids))
-        return self._kept([entity for entity in found if entity is not None], restriction)
+        kept = self._kept([entity for given in found for entity in given.entities], restriction)
+        said = tuple(dict.fromkeys(absence for given in found for absence in given.said))
+        return FederatedAnswer(kept, completeness=Completeness(missing=said))
 
-    async def _retrieve(self, caller: Caller, entity_id: str, wording: Wording) -> Entity | None:
+    async def _retrieve(self, caller: Caller, entity_id: str, wording: Wording) -> _Given:
         if not self._leg.supports("retrieveEntity"):
             selectors = (Selector(ids=(entity_id,)),)
             narrowed = self._leg.narrowed(Query(selectors=selectors, limit=1))
             if narrowed is None:
-                return None
+                return _Given([], False, None)
             given = await self._page(caller, narrowed, wording)
-            return next((one for one in given.entities if one.id == entity_id), None)
+            given.entities = [one for one in given.entities if one.id == entity_id][:1]
+            return given
         params = {"options": "sysAttrs"}
         attributes = self._leg.attributes
         if attributes is not None:
             params["attrs"] = ",".join(sorted(map(wording.of_url.compact, attributes)))
         path = "/entities/" + quote(entity_id, safe=SAFE_IN_PATH)
         reply = await self._send(caller, "GET", path, wording, params=params)
-        if reply.status == 404:
-            return None
         _check(reply)
-        return None if reply.document is None else await self._read(reply.document, wording)
+        there = reply.status != 404 and reply.document is not None
+        entities = [await self._read(reply.document, wording)] if there else []
+        return _Given(entities, False, None, warnings_of(reply))
 
     async def _read(self, document: Any, wording: Wording) -> Entity:
         try:
@@ -345,14 +353,17 @@ class RemotePeer:
             reply = await self._send(caller, "GET", "/temporal/entities", wording, params=params)
         else:
             raise SourceError("offers no history of this")
-        if reply.status == 404 or reply.document is None:
-            return EvolutionPage([], total=0 if query.query.count else None)
         _check(reply)
+        said = Completeness(missing=warnings_of(reply))
+        if reply.status == 404 or reply.document is None:
+            total = 0 if query.query.count else None
+            return FederatedEvolutionPage([], total=total, completeness=said)
         document = reply.document if isinstance(reply.document, list) else [reply.document]
         evolutions = [await self._read_evolution(one, wording, query) for one in document]
         kept = [one for one in evolutions if self._leg.covers(one.id, one.types)]
         kept.sort(key=lambda one: one.id)
-        page = EvolutionPage(kept, total=_count(reply) if query.query.count else None)
+        total = _count(reply) if query.query.count else None
+        page = FederatedEvolutionPage(kept, total=total, completeness=said)
         page.more = 'rel="next"' in reply.headers.get("link", "")
         if reply.status == 206:
             page.truncated_at_us = truncated_at(reply.headers.get("content-range", ""))

@@ -12,8 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from conurb.federation.completeness import Completeness, FederatedAnswer, IncompleteError
-from conurb.federation.history import FederatedEvolutionPage, FederatedTemporal
+from conurb.federation.completeness import (
+    Completeness,
+    FederatedAnswer,
+    FederatedEvolutionPage,
+    IncompleteError,
+)
+from conurb.federation.history import FederatedTemporal
 
 if TYPE_CHECKING:
     from conurb.http.exchange import Exchange, Header

@@ -52,6 +52,10 @@ class Consumption:
         """Give the reads of this node alone, whatever nodes it speaks for (6.3.18, `local`)."""
         return self
 
+    async def is_alone(self, caller: Caller) -> bool:
+        """Whether what a caller reads here is this node's alone."""
+        return True
+
     async def retrieve(
         self,
         caller: Caller,

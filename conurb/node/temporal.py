@@ -139,7 +139,7 @@ class Temporal:
         page = await self._store.evolution(asked)
         if query.aggregation is not None:
             for evolution in page.evolutions:
-                _check_eligible(evolution, query.aggregation, query.attributes)
+                check_eligible(evolution, query.aggregation, query.attributes)
         return page
 
     async def retrieve(
@@ -180,7 +180,7 @@ class Temporal:
         )
 
 
-def _check_eligible(
+def check_eligible(
     evolution: Evolution, aggregation: Aggregation, attributes: tuple[str, ...]
 ) -> None:
     """Raise InvalidRequestError when a method took nothing of an attribute that was asked for."""

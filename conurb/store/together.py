@@ -9,17 +9,21 @@ asked one by one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from conurb.model.entity import Entity
-    from conurb.model.query.tree import Query
-    from conurb.store.contract import EvolutionPage, Store
+    from conurb.model.evolution import Evolution
+    from conurb.model.query.tree import Query, TemporalQuery
+    from conurb.store.contract import Store
 
 COUNTED_MAX: Final = 100_000
 """Ids of several stores that are looked through for those that occur twice, for a count."""
+
+INSTANCES_MAX: Final = 1_000_000
+"""Instances of one page's objects that are put together of several stores to be aggregated."""
 
 Run = tuple[str, str]
 """The first and the last of a run of ids; there may be others between them."""
@@ -52,17 +56,17 @@ class Joint:
 
 @dataclass(slots=True)
 class JointHistory:
-    """One page of several stores' histories: each store's part by its number, and the ids in order.
+    """One page of several stores' histories: for each id on it, the parts by number of the store.
 
-    `total`, `exact` and `failures` are as in `Joint`.
+    An id with several parts has their instances, also when aggregates were asked for.
+    `truncated_at_us` is as in `EvolutionPage`, of the whole; the rest is as in `Joint`.
     """
 
-    ids: list[str] = field(default_factory=list)
-    pages: dict[int, EvolutionPage] = field(default_factory=dict)
+    groups: list[list[tuple[int, Evolution]]] = field(default_factory=list)
     more: bool = False
     total: int | None = None
     exact: bool = True
-    runs: tuple[Run, ...] | None = None
+    truncated_at_us: int | None = None
     failures: dict[int, str] = field(default_factory=dict)
 
 
@@ -90,12 +94,48 @@ async def query_together(
     return await query_stores(asked, within_s=within_s, at_us=at_us, known_at_us=known_at_us)
 
 
-def are_disjoint(one: Sequence[Run] | None, other: Sequence[Run] | None) -> bool:
-    """Whether no id can be in both; what isn't known may hold any.
+async def evolve_together(
+    asked: Sequence[Asked], query: TemporalQuery, *, within_s: float
+) -> JointHistory:
+    """Query the history of several stores that are readable together.
 
-    >>> are_disjoint([("a:1", "a:9")], [("b:1", "b:3")]), are_disjoint(None, [("a", "b")])
-    (True, False)
+    `query.query` says limit, offset and count of the whole. What is given of an object that several
+    stores hold is aggregated by nobody: its parts are instances, for whoever puts them together.
+    A store that takes longer than `within_s` is among the failures. Raises TooComplexQueryError
+    over the bounds.
     """
-    if one is None or other is None:
-        return one == () or other == ()
-    return all(last < begin or end < first for first, last in one for begin, end in other)
+    from conurb.store.sqlite.together_history import evolve_stores
+
+    return await evolve_stores(asked, query, within_s=within_s)
+
+
+def meeting(runs: Mapping[int, Sequence[Run] | None]) -> list[list[int]]:
+    """Sort stores into groups of which each may hold ids of the others, transitively.
+
+    >>> meeting({0: [("a:1", "a:9")], 1: [("b:1", "b:2")], 2: [("a:5", "a:6")], 3: []})
+    [[0, 2], [1], [3]]
+    """
+    group_of = {number: number for number in runs}
+
+    def root(number: int) -> int:
+        while group_of[number] != number:
+            number = group_of[number]
+        return number
+
+    unknown = [number for number, own in runs.items() if own is None]
+    for number in runs if unknown else ():
+        group_of[root(number)] = root(unknown[0])
+    ordered = sorted(
+        (first, last, number) for number, own in runs.items() for first, last in own or ()
+    )
+    end, holder = "", -1
+    for first, last, number in ordered:
+        if holder >= 0 and first <= end:
+            group_of[root(number)] = root(holder)
+            end = max(end, last)
+        else:
+            end, holder = last, number
+    groups: dict[int, list[int]] = {}
+    for number in runs:
+        groups.setdefault(root(number), []).append(number)
+    return list(groups.values())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from conurb.federation.completeness import Absence, Completeness, FederatedAnswer
-from conurb.federation.history import FederatedEvolutionPage
+from conurb.federation.completeness import (
+    Absence,
+    Completeness,
+    FederatedAnswer,
+    FederatedEvolutionPage,
+)
 from conurb.http.completeness import completeness_headers
 from conurb.node.consume import Answer
 

@@ -13,8 +13,7 @@ from conurb.access.caller import LOCAL
 from conurb.app import build_host
 from conurb.config import Settings
 from conurb.errors import NotFoundError, UnavailableError
-from conurb.federation.completeness import FederatedAnswer
-from conurb.federation.history import FederatedEvolutionPage
+from conurb.federation.completeness import FederatedAnswer, FederatedEvolutionPage
 from conurb.model.query.tree import (
     AttributePath,
     Compare,

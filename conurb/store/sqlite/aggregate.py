@@ -187,7 +187,7 @@ class Aggregator:
         low, number = start, 0
         while low <= last:
             number += 1
-            high = _later(start, number * aggregation.period_months)
+            high = months_later(start, number * aggregation.period_months)
             high += number * aggregation.period_us
             periods.append((low, high))
             low = high
@@ -227,10 +227,10 @@ class Aggregator:
         return given
 
 
-def _later(us: int, months: int) -> int:
+def months_later(us: int, months: int) -> int:
     """Give the same time of day some months later, in UTC; the last of a shorter month.
 
-    >>> _later(0, 1) == 31 * 86_400 * 1_000_000
+    >>> months_later(0, 1) == 31 * 86_400 * 1_000_000
     True
     """
     moment = _EPOCH + timedelta(microseconds=us)

@@ -7,8 +7,8 @@ counts add up, without a look at a single object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Final, Literal
 
 from conurb.model.query.tree import Query, TypeSelection
 from conurb.store.sqlite.arms import types_named
@@ -18,42 +18,60 @@ from conurb.store.together import Run
 RUNS_MAX: Final = 64
 """Runs of ids of one store; where there are more, it may hold any id."""
 
-_FIRST: Final = "SELECT min(id) FROM entity WHERE type = :kind"
-_LAST: Final = "SELECT max(id) FROM entity WHERE type = :kind"
-_FROM: Final = "SELECT id FROM entity WHERE type = ?1 AND id >= ?2 ORDER BY id LIMIT 1"
-_BEFORE: Final = (
-    "SELECT id FROM entity WHERE type = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC LIMIT 1"
-)
+States = Literal["current", "history", "past"]
+"""Of which objects: those of now; also those that were deleted; those of any type at any time."""
+
+_LIVING: Final = "type = :kind"
+_DELETED: Final = "type IS NULL"
 _NEXT_KIND: Final = "SELECT min(type) FROM entity WHERE type > :kind"
 
 
-def runs_of(reach: Reach, query: Query, *, fine: bool) -> tuple[Run, ...] | None:
-    """Give the runs of ids that entities of a query's types may have; None when too many.
+def runs_of(
+    reach: Reach, query: Query, *, fine: bool, states: States = "current"
+) -> tuple[Run, ...] | None:
+    """Give the runs of ids that objects of a query's types may have; None when too many.
 
     A run is all of a type, or, `fine`, all that has the same beginning, up to the last colon.
     """
-    kinds = _kinds(reach, query)
+    kinds = _every_kind(reach) if states == "past" else _kinds(reach, query)
+    wheres = [(_LIVING, kind) for kind in kinds]
+    if states != "current":
+        wheres.append((_DELETED, 0))
     found: list[Run] = []
-    if not fine:
-        for kind in kinds:
-            first = reach.ask(_FIRST, kind=kind)
+    for where, kind in wheres:
+        if not fine:
+            first = reach.ask(f"SELECT min(id) FROM entity WHERE {where}", kind=kind)
             if first is not None:
-                found.append((first, reach.ask(_LAST, kind=kind)))
-        return tuple(found)
-    connection = reach.connection
-    for kind in kinds:
-        start = ""
-        while (first := connection.execute(_FROM, (kind, start)).get) is not None:
-            if len(found) == RUNS_MAX:
+                last = reach.ask(f"SELECT max(id) FROM entity WHERE {where}", kind=kind)
+                found.append((first, last))
+            continue
+        for run in _fine_runs(reach, where, kind):
+            if run is None or len(found) == RUNS_MAX:
                 return None
-            beginning = first[: first.rfind(":") + 1]
-            if not beginning:
-                return None
-            # What begins so is followed by what begins with the next character after the colon.
-            start = beginning[:-1] + ";"
-            last = connection.execute(_BEFORE, (kind, first, start)).get or first
-            found.append((first, last))
+            found.append(run)
     return tuple(found)
+
+
+def least_of(reach: Reach, query: Query) -> str | None:
+    """Give an id before which none of a query's types lies; None when there is none of them."""
+    runs = runs_of(reach, query, fine=False)
+    return min((first for first, _ in runs or ()), default=None)
+
+
+def _fine_runs(reach: Reach, where: str, kind: int) -> Iterator[Run | None]:
+    """Stream runs by seeks from one to the next; None for an id that has no beginning."""
+    following = f"SELECT min(id) FROM entity WHERE {where} AND id >= :start"
+    preceding = f"SELECT max(id) FROM entity WHERE {where} AND id >= :start AND id < :end"
+    start = ""
+    while (first := reach.ask(following, kind=kind, start=start)) is not None:
+        colon = first.rfind(":")
+        if colon < 0:
+            yield None
+            return
+        # What begins so is followed by what has the next character instead of the colon.
+        end = first[:colon] + ";"
+        yield first, reach.ask(preceding, kind=kind, start=first, end=end)
+        start = end
 
 
 def _kinds(reach: Reach, query: Query) -> Sequence[int]:
@@ -77,35 +95,3 @@ def _every_kind(reach: Reach) -> list[int]:
         found.append(kind)
         kind = reach.ask(_NEXT_KIND, kind=kind)
     return found
-
-
-def meeting(runs: Mapping[int, Sequence[Run] | None]) -> list[list[int]]:
-    """Sort stores into groups of which each may hold ids of the others, transitively.
-
-    >>> meeting({0: [("a:1", "a:9")], 1: [("b:1", "b:2")], 2: [("a:5", "a:6")], 3: []})
-    [[0, 2], [1], [3]]
-    """
-    group_of = {number: number for number in runs}
-
-    def root(number: int) -> int:
-        while group_of[number] != number:
-            number = group_of[number]
-        return number
-
-    unknown = [number for number, own in runs.items() if own is None]
-    for number in runs if unknown else ():
-        group_of[root(number)] = root(unknown[0])
-    ordered = sorted(
-        (first, last, number) for number, own in runs.items() for first, last in own or ()
-    )
-    end, holder = "", -1
-    for first, last, number in ordered:
-        if holder >= 0 and first <= end:
-            group_of[root(number)] = root(holder)
-            end = max(end, last)
-        else:
-            end, holder = last, number
-    groups: dict[int, list[int]] = {}
-    for number in runs:
-        groups.setdefault(root(number), []).append(number)
-    return list(groups.values())

@@ -7,6 +7,7 @@ what its last head said. Their instances are then read series by series, a serie
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,6 +29,12 @@ _HEAD: Final = "e.eid, e.id, e.types, e.scope, e.created, e.modified"
 
 Series = tuple[int, int, int]
 """(eid, attribute's term, dataset's term)."""
+Head = tuple[Any, ...]
+"""The columns of `_HEAD`, and whether the object is gone."""
+Row = tuple[Any, ...]
+"""A row's time, and `HISTORY_COLUMNS`."""
+Rows = dict[tuple[int, int], list[Row]]
+"""(eid, attribute's term) to its rows."""
 
 
 def select_evolutions(
@@ -35,10 +42,12 @@ def select_evolutions(
 ) -> EvolutionPage:
     """Answer a temporal query."""
     reach = Reach(connection, terms, Parameters(), now_us)
-    return _EvolutionSelect(reach, query).run()
+    return EvolutionSelect(reach, query).run()
 
 
-class _EvolutionSelect:
+class EvolutionSelect:
+    """The statements of one temporal query on one file."""
+
     def __init__(self, reach: Reach, temporal: TemporalQuery) -> None:
         self.reach = reach
         self.temporal = temporal
@@ -73,22 +82,27 @@ class _EvolutionSelect:
 
     def run(self) -> EvolutionPage:
         """Run the statements."""
-        arms = self._arms()
+        arms = self.arms()
         page = EvolutionPage([])
         if self.query.count:
-            counts = " UNION ALL ".join(
-                f"SELECT count(*) AS c FROM {table} WHERE {where}" for table, where in arms
-            )
-            page.total = int(self.execute(f"SELECT sum(c) FROM ({counts})").get)
+            page.total = int(self.execute(self.counted(arms)).get)
         if self.query.limit > 0:
-            rows = self._rows(arms)
+            rows = list(self.execute(self.chosen(arms)))
             page.more = len(rows) > self.query.limit
-            evolutions = dict(self._evolution(*row) for row in rows[: self.query.limit])
+            evolutions = dict(map(self.begun, rows[: self.query.limit]))
             page.evolutions = list(evolutions.values())
             self._fill(page, evolutions)
         return page
 
-    def _arms(self) -> list[tuple[str, str]]:
+    def counted(self, arms: list[tuple[str, str]]) -> str:
+        """Write the statement that counts the objects."""
+        counts = " UNION ALL ".join(
+            f"SELECT count(*) AS c FROM {table} WHERE {where}" for table, where in arms
+        )
+        return f"SELECT sum(c) FROM ({counts})"
+
+    def arms(self) -> list[tuple[str, str]]:
+        """Give the arms: what stands behind FROM, and behind WHERE."""
         query = self.query
         common = self._common()
         general = [self.predicates.selector(self.source, s) for s in query.selectors]
@@ -154,25 +168,19 @@ class _EvolutionSelect:
         parts.append(self.window.where("w", self.parameters))
         return f"EXISTS (SELECT 1 FROM history w WHERE {' AND '.join(parts)})"
 
-    def _rows(self, arms: list[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    def chosen(self, arms: list[tuple[str, str]]) -> str:
+        """Write the statement that gives the heads of the objects, one more than asked."""
         limit = self.parameters.add(self.query.limit + 1)
         offset = self.parameters.add(self.query.offset)
         direction = " DESC" if self.query.order and self.query.order[0].descending else ""
         selects = " UNION ALL ".join(
             f"SELECT {_HEAD}, e.type IS NULL FROM {table} WHERE {where}" for table, where in arms
         )
-        return list(self.execute(f"{selects} ORDER BY 2{direction} LIMIT {limit} OFFSET {offset}"))
+        return f"{selects} ORDER BY 2{direction} LIMIT {limit} OFFSET {offset}"
 
-    def _evolution(
-        self,
-        eid: int,
-        entity_id: str,
-        types: str | None,
-        scope: str | None,
-        created: int,
-        modified: int,
-        _: Any,
-    ) -> tuple[int, Evolution]:
+    def begun(self, row: Head) -> tuple[int, Evolution]:
+        """Give an object's short name, and its history without instances yet."""
+        eid, entity_id, types, scope, created, modified, _ = row
         deleted = self.reach.connection.execute(
             "SELECT CASE WHEN body IS NULL THEN at END FROM history WHERE eid = ? AND attr = ? "
             "AND dataset = 0 AND superseded IS NULL ORDER BY at DESC LIMIT 1",
@@ -185,22 +193,29 @@ class _EvolutionSelect:
     # ── their instances ───────────────────────────────────────────────────────────────────────
 
     def _fill(self, page: EvolutionPage, evolutions: dict[int, Evolution]) -> None:
-        series = [one for eid in evolutions for one in self._series(eid)]
         if self.temporal.aggregation is not None:
-            aggregator = Aggregator(
-                self.reach, self.temporal, replace(self.window, aggregated=True)
-            )
-            for eid, group in _by_eid(series).items():
-                aggregator.fill(evolutions[eid], group)
+            self.aggregate(evolutions)
             return
+        limit = self.temporal.instance_limit
+        rows = self.instances(list(evolutions))
+        if sum(map(len, rows.values())) > limit:
+            end = end_of(rows.values(), limit, latest_first=self.temporal.last_n is not None)
+            rows = cut(rows, end, latest_first=self.temporal.last_n is not None)
+            page.truncated_at_us = end
+        self.fill(evolutions, rows)
+
+    def aggregate(self, evolutions: dict[int, Evolution]) -> None:
+        """Aggregate the histories of objects."""
+        aggregator = Aggregator(self.reach, self.temporal, replace(self.window, aggregated=True))
+        for eid, evolution in evolutions.items():
+            aggregator.fill(evolution, self._series(eid))
+
+    def fill(self, evolutions: dict[int, Evolution], rows: Rows) -> None:
+        """Put heads and instances into the histories of objects."""
         for eid, evolution in evolutions.items():
             heads = self._heads(eid)
             if heads:
                 evolution.instances[HEAD] = heads
-        limit = self.temporal.instance_limit
-        rows = self._instances(series, limit)
-        if sum(map(len, rows.values())) > limit:
-            rows = self._cut(rows, page)
         for (eid, attr), found in rows.items():
             iri = self.reach.terms.iri(self.reach.connection, attr)
             instances = self.reach.terms.history_of(self.reach.connection, (r[1:] for r in found))
@@ -243,11 +258,9 @@ class _EvolutionSelect:
             if wanted and (self.datasets is None or dataset in self.datasets):
                 found.append((eid, attr, dataset))
 
-    def _instances(
-        self, series: list[Series], limit: int
-    ) -> dict[tuple[int, int], list[tuple[Any, ...]]]:
+    def instances(self, eids: Sequence[int]) -> Rows:
         """Read the instances per (object, attribute), in order; stop when there are too many."""
-        last_n = self.temporal.last_n
+        last_n, limit = self.temporal.last_n, self.temporal.instance_limit
         time = self.window.time("h")
         columns = ", ".join(f"h.{name}" for name in HISTORY_COLUMNS.split(", "))
         direction = "" if last_n is None else " DESC"
@@ -258,8 +271,8 @@ class _EvolutionSelect:
             f"AND {self.window.where('h', self.parameters)} "
             f"ORDER BY t{direction}, h.number{direction} LIMIT :most"
         )
-        rows: dict[tuple[int, int], list[tuple[Any, ...]]] = {}
-        for eid, attr, dataset in series:
+        rows: Rows = {}
+        for eid, attr, dataset in (one for number in eids for one in self._series(number)):
             found = self.execute(statement, eid=eid, attr=attr, dataset=dataset, most=most)
             rows.setdefault((eid, attr), []).extend(found)
         for key, found_rows in rows.items():
@@ -267,30 +280,24 @@ class _EvolutionSelect:
             rows[key] = found_rows[:last_n]
         return {key: found_rows for key, found_rows in rows.items() if found_rows}
 
-    def _cut(
-        self, rows: dict[tuple[int, int], list[tuple[Any, ...]]], page: EvolutionPage
-    ) -> dict[tuple[int, int], list[tuple[Any, ...]]]:
-        """Keep what comes first in time, across objects: up to `truncated_at_us`."""
-        latest_first = self.temporal.last_n is not None
-        times = sorted((r[0] for found in rows.values() for r in found), reverse=latest_first)
-        last = times[self.temporal.instance_limit - 1]
-        after = times[self.temporal.instance_limit]
-        if last == after:  # a time isn't given by halves, unless there is no other
-            whole = [t for t in times[: self.temporal.instance_limit] if t != last]
-            last = whole[-1] if whole else last
-        page.truncated_at_us = last
-        return {
-            key: [r for r in found if (r[0] >= last if latest_first else r[0] <= last)]
-            for key, found in rows.items()
-        }
+
+def end_of(groups: Iterable[Sequence[Row]], limit: int, *, latest_first: bool) -> int:
+    """Give the time up to which the first `limit` rows go; there are more of them than that."""
+    times = sorted((row[0] for rows in groups for row in rows), reverse=latest_first)
+    last: int = times[limit - 1]
+    if last == times[limit]:  # a time isn't given by halves, unless there is no other
+        whole = [t for t in times[:limit] if t != last]
+        last = whole[-1] if whole else last
+    return last
+
+
+def cut(rows: Rows, end: int, *, latest_first: bool) -> Rows:
+    """Keep what comes first in time, up to `end`."""
+    return {
+        key: [r for r in found if (r[0] >= end if latest_first else r[0] <= end)]
+        for key, found in rows.items()
+    }
 
 
 def _time_and_number(row: tuple[Any, ...]) -> tuple[int, int]:
     return row[0], row[6]
-
-
-def _by_eid(series: list[Series]) -> dict[int, list[Series]]:
-    groups: dict[int, list[Series]] = {}
-    for one in series:
-        groups.setdefault(one[0], []).append(one)
-    return groups

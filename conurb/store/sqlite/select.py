@@ -7,7 +7,6 @@ regular. Arms never overlap, so their counts add up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,6 +43,11 @@ INDEX_FROM_ENTITIES: Final = 1_000
 
 _COLUMNS: Final = ", ".join(f"e.{name}" for name in ENTITY_COLUMNS.split(", "))
 _BY_EID: Final = f"SELECT {ENTITY_COLUMNS} FROM entity WHERE eid = ?"
+_BY_EIDS: Final = (
+    f"SELECT e.eid, {_COLUMNS} FROM json_each(?) w CROSS JOIN entity e ON e.eid = w.value"
+)
+BATCH_MIN: Final = 4
+"""From this many objects on they are loaded by one statement."""
 
 
 @dataclass(slots=True)
@@ -342,9 +346,12 @@ class AsOfSelect(_Select):
                     instances.sort(key=_by_dataset)
 
 
-def load_current(connection: apsw.Connection, eids: Sequence[int]) -> dict[int, Entity]:
+def load_current(connection: apsw.Connection, eids: list[int]) -> dict[int, Entity]:
     """Load current state by short names; an object that is gone is left out."""
-    return {eid: entity_of(row) for eid in eids for row in connection.execute(_BY_EID, (eid,))}
+    if len(eids) < BATCH_MIN:
+        return {eid: entity_of(row) for eid in eids for row in connection.execute(_BY_EID, (eid,))}
+    rows = connection.execute(_BY_EIDS, (orjson.dumps(eids).decode(),))
+    return {eid: entity_of(row) for eid, *row in rows}
 
 
 def _counted(arms: list[tuple[str, str]]) -> str:

@@ -1,41 +1,27 @@
 """Several files read in one job: one compilation, one merge of their rows, the page's objects only.
 
-The job runs in a thread of the readers' pool, with connections that are leased for it. SQLite lets
-go of the interpreter's lock while it steps, so when the files take long to give their first row, a
-second thread helps to begin with them; merging and loading is one thread's work.
+Rows come in order from every file; as many are taken of each as the page needs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import heapq
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import total_ordering
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-import apsw
-
-from conurb.errors import InvariantError, UnavailableError
-from conurb.store.sqlite.connections import Lease, help_reading, in_readers
-from conurb.store.sqlite.disjoint import meeting, runs_of
+from conurb.store.sqlite.connections import in_readers
+from conurb.store.sqlite.disjoint import States, least_of
 from conurb.store.sqlite.engine import SqliteStore
+from conurb.store.sqlite.job import Begun, Job, count_of
 from conurb.store.sqlite.select import Plan, load_current, selection
 from conurb.store.sqlite.sources import Parameters, Reach
-from conurb.store.together import COUNTED_MAX, Asked, Joint, Run
+from conurb.store.together import Asked, Joint
 
 if TYPE_CHECKING:
     from conurb.model.entity import Entity
-    from conurb.model.query.tree import Query
-
-HELP_AFTER_S: Final = 0.003
-"""When beginning with the files takes longer than this, another thread helps."""
-
-PROGRESS_STEPS: Final = 20_000
-"""Steps of SQLite's machine between two looks at the clock."""
 
 
 async def query_stores(
@@ -47,139 +33,6 @@ async def query_stores(
     for attribute, store in job.unindexed:
         store.door.index_soon(attribute)
     return joint
-
-
-@dataclass(slots=True)
-class Begun:
-    """A file that is being read: its connection in a transaction, and its rows as they come."""
-
-    number: int
-    store: SqliteStore
-    query: Query
-    lease: Lease
-    plan: Plan | None = None
-    rows: Iterator[tuple[Any, ...]] = field(default_factory=lambda: iter(()))
-    count: int = 0
-
-    @property
-    def connection(self) -> apsw.Connection:
-        """Give the connection that it is read with."""
-        return self.lease.connection
-
-    def reach(self, now_us: int) -> Reach:
-        """Give what a compilation needs of the file."""
-        terms = self.store.door.terms
-        return Reach(self.connection, terms, Parameters(), now_us, known=self.lease.known)
-
-    def has_changed(self) -> bool:
-        """Whether the file isn't what it was when answers were kept, which are forgotten then.
-
-        Asked after the first statement of a transaction, from which on the file stands still.
-        """
-        version = self.connection.data_version()
-        if version == self.lease.version:
-            return False
-        self.lease.version = version
-        self.lease.known.clear()
-        return True
-
-
-class Job:
-    """What every job on several files does: begin with each, also with help, and end with all."""
-
-    def __init__(self, asked: Sequence[Asked], deadline_s: float) -> None:
-        self._deadline_s = deadline_s
-        self._started_s = time.monotonic()
-        self._waiting: deque[tuple[int, Asked]] = deque(enumerate(asked))
-        self._busy = threading.Condition()
-        self._beginning = 0
-        self._helped = False
-        self.begun: list[Begun] = []
-        self.failures: dict[int, str] = {}
-        self.errors: list[Exception] = []
-
-    def begin(self, one: Begun) -> None:
-        """Bring one file to its first row."""
-        raise NotImplementedError
-
-    def begin_all(self) -> None:
-        """Begin with every file; raise what the query itself is refused for."""
-        self._work()
-        with self._busy:
-            while self._beginning:
-                self._busy.wait()
-        if self.errors:
-            raise self.errors[0]
-        self.begun.sort(key=lambda one: one.number)
-
-    def _work(self) -> None:
-        while True:
-            with self._busy:
-                if not self._waiting:
-                    return
-                number, asked = self._waiting.popleft()
-                self._beginning += 1
-            try:
-                self._begin(number, asked)
-            finally:
-                with self._busy:
-                    self._beginning -= 1
-                    self._busy.notify_all()
-            if not self._helped and time.monotonic() - self._started_s > HELP_AFTER_S:
-                self._helped = True
-                help_reading(self._work)
-
-    def _begin(self, number: int, asked: Asked) -> None:
-        if not isinstance(asked.store, SqliteStore):
-            raise InvariantError(f"{asked.store!r} can't be read together with others")
-        try:
-            one = Begun(number, asked.store, asked.query, asked.store.door.connections.lease())
-            self.begun.append(one)
-            one.connection.set_progress_handler(self._is_late, PROGRESS_STEPS)
-            one.connection.execute("BEGIN")
-            self.begin(one)
-        except apsw.Error as error:
-            self.failures[number] = self._reason(error)
-        except UnavailableError as error:
-            self.failures[number] = error.detail
-        except Exception as error:  # raised by whoever waits for all files
-            self.errors.append(error)
-
-    def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline_s
-
-    def _reason(self, error: apsw.Error) -> str:
-        if isinstance(error, apsw.InterruptError):
-            return f"no answer in {self._deadline_s - self._started_s:g} s"
-        return str(error)
-
-    @contextlib.contextmanager
-    def failing(self, one: Begun) -> Iterator[None]:
-        """Note an error of one file as its failure."""
-        try:
-            yield
-        except apsw.Error as error:
-            self.fail(one, error)
-
-    def fail(self, one: Begun, error: apsw.Error) -> None:
-        """Note that one file gives no more."""
-        self.failures[one.number] = self._reason(error)
-        one.rows = iter(())
-
-    def end(self) -> None:
-        """Give every connection back."""
-        for one in self.begun:
-            connection = one.connection
-            try:
-                connection.set_progress_handler(None)
-                close = getattr(one.rows, "close", None)
-                if close is not None:
-                    close(True)
-                connection.execute("COMMIT")
-            except apsw.Error:
-                connection.close(True)
-            else:
-                one.store.door.connections.give_back(one.lease)
 
 
 class _QueryJob(Job):
@@ -206,6 +59,9 @@ class _QueryJob(Job):
         self._queries = {
             key: replace(query, limit=end, offset=0) for key, query in different.items()
         }
+        is_now = at_us is None and known_at_us is None
+        self._is_lazy = is_now and self._wish.limit > 0 and not self._wish.order
+        self._states: States = "current" if is_now else "past"
         self.unindexed: list[tuple[str, SqliteStore]] = []
 
     def run(self) -> Joint:
@@ -223,30 +79,39 @@ class _QueryJob(Job):
             self.end()
 
     def begin(self, one: Begun) -> None:
-        """Compile, or take over what was compiled for a file like this; give its first row."""
-        self._execute(one)
-        if one.has_changed():
-            self._execute(one)
-        assert one.plan is not None  # noqa: S101 - it has just been made
-        self.unindexed += [(attribute, one.store) for attribute in one.plan.unindexed]
+        """Count what one file has, and bring it to its first row, or say where it may begin."""
+        if self._is_lazy:
+            # In order of id, a file isn't read before its ids are reached.
+            one.least = least_of(one.reach(0), one.query)
+            if one.least is None:
+                return
+        if self._wish.count:
+            plan = self._plan(one)
+            one.count = int(one.connection.execute(plan.count or "", plan.values).get)
+        if self._wish.limit and not self._is_lazy:
+            self._open(one)
 
-    def _execute(self, one: Begun) -> None:
-        plan = one.plan = self._plan(one)
-        if plan.count is not None:
-            one.count = int(one.connection.execute(plan.count, plan.values).get)
-        if plan.page is not None:
-            one.rows = one.connection.execute(plan.page, plan.values)
+    def _open(self, one: Begun) -> None:
+        plan = self._plan(one)
+        one.rows = one.connection.execute(plan.page or "", plan.values)
 
     def _plan(self, one: Begun) -> Plan:
+        """Compile, or take over what was compiled for a file like this."""
+        if one.plan is not None:
+            return one.plan
         query = self._queries[id(one.query)]
         reach = one.reach(self._now_us)
         plans = self._plans.setdefault(id(query), [])
         for known in plans:
             if reach.holds(known.answers):
-                return known
-        made = selection(reach, query, at_us=self._at_us, known_at_us=self._known_at_us)
-        plan = made.compile()
-        plans.append(plan)
+                plan = known
+                break
+        else:
+            made = selection(reach, query, at_us=self._at_us, known_at_us=self._known_at_us)
+            plan = made.compile()
+            plans.append(plan)
+        one.plan = plan
+        self.unindexed += [(attribute, one.store) for attribute in plan.unindexed]
         return plan
 
     # ── the page ──────────────────────────────────────────────────────────────────────────────
@@ -279,28 +144,30 @@ class _QueryJob(Job):
 
     def _merged(self) -> Iterator[tuple[Begun, int, str]]:
         """Stream the rows of all files in order, as they are asked for."""
-        key = _key_of(self.begun[0].plan) if self.begun else None
-        heap: list[tuple[Any, int, Begun, tuple[Any, ...]]] = []
+        plans = [one.plan for one in self.begun if one.plan is not None]
+        key = _key_of(() if self._is_lazy or not plans else plans[0].descending)
+        heap: list[tuple[Any, int, Begun, tuple[Any, ...] | None]] = []
         for one in self.begun:
-            row = self._next(one)
-            if row is not None and key is not None:
+            if self._is_lazy:
+                if one.least is not None and one.number not in self.failures:
+                    heap.append((one.least, one.number, one, None))
+                continue
+            row = self.next_row(one)
+            if row is not None:
                 heap.append((key(row), one.number, one, row))
         heapq.heapify(heap)
-        while heap and key is not None:
+        while heap:
             _, number, one, row = heap[0]
-            yield one, row[0], row[1]
-            following = self._next(one)
+            if row is None:
+                with self.failing(one):
+                    self._open(one)
+            else:
+                yield one, row[0], row[1]
+            following = self.next_row(one)
             if following is None:
                 heapq.heappop(heap)
             else:
                 heapq.heapreplace(heap, (key(following), number, one, following))
-
-    def _next(self, one: Begun) -> tuple[Any, ...] | None:
-        try:
-            return next(one.rows, None)
-        except apsw.Error as error:
-            self.fail(one, error)
-            return None
 
     def _loaded(self, groups: Any) -> dict[tuple[int, int], Entity]:
         wanted: dict[int, tuple[Begun, list[int]]] = {}
@@ -325,7 +192,7 @@ class _QueryJob(Job):
 
     def _count(self, joint: Joint) -> None:
         counted = [one for one in self.begun if one.count and one.number not in self.failures]
-        tally = count_of(self, counted, self._ids)
+        tally = count_of(self, counted, self._ids, self._states)
         joint.total, joint.exact, joint.runs = tally.total, tally.exact, tally.runs
 
     def _ids(self, one: Begun) -> Iterator[tuple[str]]:
@@ -334,54 +201,11 @@ class _QueryJob(Job):
         return one.connection.execute(plan.ids, plan.values)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """A count of several files, and in which runs the counted ids lie."""
-
-    total: int
-    exact: bool
-    runs: tuple[Run, ...] | None
-
-
-def count_of(job: Job, counted: Sequence[Begun], ids: Any) -> Tally:
-    """Add up the counts of files; those that may hold ids in common are looked through for them."""
-    runs: dict[int, tuple[Run, ...] | None] = {}
-    by_number = {one.number: one for one in counted}
-    for one in counted:
-        with job.failing(one):
-            runs[one.number] = runs_of(one.reach(0), one.query, fine=False)
-    groups = meeting(runs)
-    if len(counted) > 1 and any(len(group) > 1 for group in groups):
-        for group in groups:
-            for number in group if len(group) > 1 else ():
-                one = by_number[number]
-                with job.failing(one):
-                    runs[number] = runs_of(one.reach(0), one.query, fine=True)
-        groups = meeting(runs)
-    total, exact = 0, True
-    for group in groups:
-        summed = sum(by_number[number].count for number in group)
-        if len(group) == 1:
-            total += summed
-        elif summed > COUNTED_MAX:
-            total += summed
-            exact = False
-        else:
-            distinct: set[str] = set()
-            for number in group:
-                with job.failing(by_number[number]):
-                    distinct.update(row[0] for row in ids(by_number[number]))
-            total += len(distinct)
-    everywhere = any(own is None for own in runs.values())
-    known = tuple(run for own in runs.values() for run in own or ())
-    return Tally(total, exact, None if everywhere else known)
-
-
 # ── order ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @total_ordering
-class _Descending:
+class Descending:
     """A sort key turned round."""
 
     __slots__ = ("key",)
@@ -390,23 +214,22 @@ class _Descending:
         self.key = key
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Descending) and bool(self.key == other.key)
+        return isinstance(other, Descending) and bool(self.key == other.key)
 
-    def __lt__(self, other: _Descending) -> bool:
+    def __lt__(self, other: Descending) -> bool:
         return bool(other.key < self.key)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-def _key_of(plan: Plan | None) -> Any:
+def _key_of(descending: Sequence[bool]) -> Any:
     """Give what rows (eid, id, terms) are ordered by, as SQLite orders them."""
-    descending = () if plan is None else plan.descending
     if not descending:
         return lambda row: row[1]
 
     def key(row: tuple[Any, ...]) -> tuple[Any, ...]:
         terms = (
-            _Descending(_sorted_as(term)) if turned else _sorted_as(term)
+            Descending(_sorted_as(term)) if turned else _sorted_as(term)
             for term, turned in zip(row[2:], descending, strict=True)
         )
         return (*terms, row[1])

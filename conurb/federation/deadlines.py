@@ -1,0 +1,38 @@
+"""How long an answer may take: what a caller has left, and what each node is given of it.
+
+A caller may say by when they want an answer (`Conurb-Deadline-Ms`, the time that is left). Every
+node that a request passes hands on what is left of it, less what its own work takes, so that a slow
+node costs its own part of the answer and not the whole: at the deadline the answer goes out
+without it, and says so.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Final
+
+from conurb.access.caller import Caller
+
+HEADER: Final = "Conurb-Deadline-Ms"
+"""How many milliseconds are left to answer a request."""
+
+OWN_SHARE: Final = 0.05
+OWN_S_MAX: Final = 0.05
+"""What a node keeps of the time that is left to put an answer together: a share, and at most."""
+
+COPIES_SHARE: Final = 0.6
+"""The share of the time after which copies are asked, when a node that has some hasn't answered."""
+
+
+def left_s(caller: Caller) -> float | None:
+    """Give how long a caller waits for nodes from now on; None without a deadline."""
+    if caller.deadline_s is None:
+        return None
+    left = max(0.0, caller.deadline_s - monotonic())
+    return max(0.0, left - min(OWN_S_MAX, left * OWN_SHARE))
+
+
+def bounded(timeout_s: float, caller: Caller | None) -> float:
+    """Give how long one node may take: its own time, or what the caller has left if less."""
+    left = None if caller is None else left_s(caller)
+    return timeout_s if left is None else min(timeout_s, left)

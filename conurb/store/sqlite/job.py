@@ -1,0 +1,230 @@
+"""A job on several files: begun with each, also with help, read from, counted, and ended with all.
+
+It runs in a thread of the readers' pool, with connections that are leased for it. SQLite lets go of
+the interpreter's lock while it steps, so when the files take long to give their first row, a second
+thread helps to begin with them; what comes after is one thread's work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import apsw
+
+from conurb.errors import InvariantError, UnavailableError
+from conurb.store.sqlite.connections import Lease, help_reading
+from conurb.store.sqlite.disjoint import States, runs_of
+from conurb.store.sqlite.engine import SqliteStore
+from conurb.store.sqlite.sources import Parameters, Reach
+from conurb.store.together import COUNTED_MAX, Asked, Run, meeting
+
+if TYPE_CHECKING:
+    from conurb.model.query.tree import Query
+    from conurb.store.sqlite.select import Plan
+
+HELP_AFTER_S: Final = 0.003
+"""When beginning with the files takes longer than this, another thread helps."""
+
+PROGRESS_STEPS: Final = 20_000
+"""Steps of SQLite's machine between two looks at the clock."""
+
+_LOOK: Final = "SELECT 1 FROM term WHERE id = 1"
+"""From the first statement on a transaction sees the file as it is then."""
+
+
+@dataclass(slots=True)
+class Begun:
+    """A file that is being read: its connection in a transaction, and its rows as they come.
+
+    `least` is an id before which it has none, where that is asked for.
+    """
+
+    number: int
+    store: SqliteStore
+    query: Query
+    lease: Lease
+    plan: Plan | None = None
+    rows: Iterator[tuple[Any, ...]] = field(default_factory=lambda: iter(()))
+    count: int = 0
+    values: dict[str, Any] = field(default_factory=dict)
+    least: str | None = None
+
+    @property
+    def connection(self) -> apsw.Connection:
+        """Give the connection that it is read with."""
+        return self.lease.connection
+
+    def reach(self, now_us: int) -> Reach:
+        """Give what a compilation needs of the file."""
+        terms = self.store.door.terms
+        return Reach(self.connection, terms, Parameters(), now_us, known=self.lease.known)
+
+    def stand_still(self) -> None:
+        """Begin to see the file as it is now; forget answers if it isn't what it was."""
+        self.connection.execute("BEGIN")
+        self.connection.execute(_LOOK).fetchone()
+        version = self.connection.data_version()
+        if version != self.lease.version:
+            self.lease.version = version
+            self.lease.known.clear()
+
+
+class Job:
+    """What every job on several files does: begin with each, also with help, and end with all."""
+
+    def __init__(self, asked: Sequence[Asked], deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        self._started_s = time.monotonic()
+        self._waiting: deque[tuple[int, Asked]] = deque(enumerate(asked))
+        self._busy = threading.Condition()
+        self._beginning = 0
+        self._helped = False
+        self.begun: list[Begun] = []
+        self.failures: dict[int, str] = {}
+        self.errors: list[Exception] = []
+
+    def begin(self, one: Begun) -> None:
+        """Bring one file to its first row."""
+        raise NotImplementedError
+
+    def begin_all(self) -> None:
+        """Begin with every file; raise what the query itself is refused for."""
+        self._work()
+        with self._busy:
+            while self._beginning:
+                self._busy.wait()
+        if self.errors:
+            raise self.errors[0]
+        self.begun.sort(key=lambda one: one.number)
+
+    def _work(self) -> None:
+        while True:
+            with self._busy:
+                if not self._waiting:
+                    return
+                number, asked = self._waiting.popleft()
+                self._beginning += 1
+            try:
+                self._begin(number, asked)
+            finally:
+                with self._busy:
+                    self._beginning -= 1
+                    self._busy.notify_all()
+            if not self._helped and time.monotonic() - self._started_s > HELP_AFTER_S:
+                self._helped = True
+                help_reading(self._work)
+
+    def _begin(self, number: int, asked: Asked) -> None:
+        if not isinstance(asked.store, SqliteStore):
+            raise InvariantError(f"{asked.store!r} can't be read together with others")
+        try:
+            one = Begun(number, asked.store, asked.query, asked.store.door.connections.lease())
+            self.begun.append(one)
+            one.connection.set_progress_handler(self._is_late, PROGRESS_STEPS)
+            one.stand_still()
+            self.begin(one)
+        except apsw.Error as error:
+            self.failures[number] = self._reason(error)
+        except UnavailableError as error:
+            self.failures[number] = error.detail
+        except Exception as error:  # raised by whoever waits for all files
+            self.errors.append(error)
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline_s
+
+    def _reason(self, error: apsw.Error) -> str:
+        if isinstance(error, apsw.InterruptError):
+            return f"no answer in {self._deadline_s - self._started_s:g} s"
+        return str(error)
+
+    @contextlib.contextmanager
+    def failing(self, one: Begun) -> Iterator[None]:
+        """Note an error of one file as its failure."""
+        try:
+            yield
+        except apsw.Error as error:
+            self.fail(one, error)
+
+    def fail(self, one: Begun, error: apsw.Error) -> None:
+        """Note that one file gives no more."""
+        self.failures[one.number] = self._reason(error)
+        one.rows = iter(())
+
+    def next_row(self, one: Begun) -> tuple[Any, ...] | None:
+        """Give a file's next row; None at the end, also when it fails."""
+        try:
+            return next(one.rows, None)
+        except apsw.Error as error:
+            self.fail(one, error)
+            return None
+
+    def end(self) -> None:
+        """Give every connection back."""
+        for one in self.begun:
+            connection = one.connection
+            try:
+                connection.set_progress_handler(None)
+                close = getattr(one.rows, "close", None)
+                if close is not None:
+                    close(True)
+                connection.execute("COMMIT")
+            except apsw.Error:
+                connection.close(True)
+            else:
+                one.store.door.connections.give_back(one.lease)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A count of several files, and in which runs the counted ids lie."""
+
+    total: int
+    exact: bool
+    runs: tuple[Run, ...] | None
+
+
+def count_of(
+    job: Job,
+    counted: Sequence[Begun],
+    ids: Callable[[Begun], Iterable[tuple[str]]],
+    states: States = "current",
+) -> Tally:
+    """Add up the counts of files; those that may hold ids in common are looked through for them."""
+    by_number = {one.number: one for one in counted}
+    runs: dict[int, tuple[Run, ...] | None] = {}
+
+    def measure(numbers: Iterable[int], *, fine: bool) -> None:
+        for number in numbers:
+            one = by_number[number]
+            runs[number] = None
+            with job.failing(one):
+                runs[number] = runs_of(one.reach(0), one.query, fine=fine, states=states)
+
+    measure(by_number, fine=False)
+    groups = meeting(runs)
+    close = [number for group in groups if len(group) > 1 for number in group]
+    if close:
+        measure(close, fine=True)
+        groups = meeting(runs)
+    total, exact = 0, True
+    for group in groups:
+        summed = sum(by_number[number].count for number in group)
+        if len(group) == 1 or summed > COUNTED_MAX:
+            total += summed
+            exact &= len(group) == 1
+            continue
+        distinct: set[str] = set()
+        for number in group:
+            with job.failing(by_number[number]):
+                distinct.update(row[0] for row in ids(by_number[number]))
+        total += len(distinct)
+    unknown = any(own is None for own in runs.values())
+    known = tuple(run for own in runs.values() for run in own or ())
+    return Tally(total, exact, None if unknown else known)
