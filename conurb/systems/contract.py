@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from conurb.access.outbound import Outbound
     from conurb.model.changes import Operation
     from conurb.node.node import Node
-    from conurb.store.contract import Record
+    from conurb.store.contract import Record, Store
 
 __all__ = [
     "EVERYWHERE",
@@ -117,7 +117,8 @@ class Site:
     `folder` where the system may keep files, `recordings` the folder of recorded files to replay
     (None: none was given; simulate). `replay` says that the operator asked for replayed and
     simulated sources (`--replay`). `outbound` is the allow-list that every URL must pass.
-    `memory` is the system's own at this site: caches, lost with the process.
+    `memory` is the system's own at this site: caches, lost with the process. `store` is the node's
+    own store, checking what is written where the node opted in.
     """
 
     system: str
@@ -129,6 +130,12 @@ class Site:
     recordings: Path | None = None
     replay: bool = False
     memory: dict[str, Any] = field(default_factory=dict)
+    checked: Store | None = None
+
+    @property
+    def store(self) -> Store:
+        """Give the node's own store, as it is to be written to."""
+        return self.node.store if self.checked is None else self.checked
 
     @property
     def owner(self) -> str:

@@ -118,6 +118,7 @@ class Runner:
             options=setup.options.get(system.name, {}),
             recordings=setup.recordings,
             replay=setup.replay,
+            checked=self._store,
         )
 
     # ── life ──────────────────────────────────────────────────────────────────────────────────
