@@ -206,9 +206,8 @@ async def test_filters_reach_across_links(client: httpx.AsyncClient) -> None:
     await made(client, "/Things", thing("b", stream("y", [2, 3]), at=(121, 32)))
     one = await got(client, "/Things?$filter=Datastreams/Observations/result gt 5&$select=name")
     assert one["value"] == [{"name": "a"}]
-    near = (
-        "st_within(Locations/location, geography'POLYGON((120.5 31.5,122 31.5,122 33,120.5 31.5))')"
-    )
+    square = "POLYGON((120.5 31.5,122 31.5,122 33,120.5 33,120.5 31.5))"
+    near = f"st_within(Locations/location, geography'{square}')"
     assert [t["name"] for t in (await got(client, f"/Things?$filter={near}"))["value"]] == ["b"]
     by_link = await got(client, "/Observations?$filter=Datastream/Thing/name eq 'b'&$count=true")
     assert (by_link["@iot.count"], [o["result"] for o in by_link["value"]]) == (2, [2, 3])
