@@ -215,14 +215,20 @@ def serve(
 
     gc.set_threshold(*COLLECTION_THRESHOLDS)
 
+    app = build_served(settings, opened=opened)
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
                 listening()
 
+        async def shutdown(self, sockets: Any = None) -> None:
+            app.state.host.leaving.set()
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
-        build_served(settings, opened=opened),
+        app,
         host=settings.host,
         port=settings.port,
         loop="auto",

@@ -13,6 +13,7 @@ from conurb.federation.cascade import Cascade
 from conurb.federation.consumption import FederatedConsumption, reader
 from conurb.federation.distribute import FederatedProvision
 from conurb.federation.distribute_temporal import DistributedTemporal
+from conurb.federation.live import Live
 from conurb.federation.peers import Open
 from conurb.federation.reach import Reach
 from conurb.federation.registration_subscriptions import RegistrationSubscriptions
@@ -47,7 +48,7 @@ def federate(
     reach = Reach(node, name=name, open_node=open_node, alias=alias, wire=wire)
     node.companions += [reach.registrations, reach.registration_subscriptions]
     cascade = Cascade(node, reach)
-    node.companions.append(cascade)
+    node.companions += [cascade, Live(node, reach)]
     node.provide = FederatedProvision(node, node.provide, reach)
     node.consume = FederatedConsumption(node, node.consume, reach, cascade)
     node.temporal = DistributedTemporal(node, node.temporal, reach)

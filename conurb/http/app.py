@@ -51,6 +51,7 @@ MODULES: Final = (
     "ogc.items",
     "ogc.tiles",
     "map",
+    "live",
     "systems",
     "health",
     "page",

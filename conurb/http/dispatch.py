@@ -28,6 +28,7 @@ from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
 from conurb.http.metrics import UNROUTED, Metrics
 from conurb.http.problems import problem_bytes
 from conurb.http.routing import Route, Router, raw_path
+from conurb.http.streaming import send_stream
 
 if TYPE_CHECKING:
     from conurb.config import Settings
@@ -114,7 +115,10 @@ class Dispatcher:
             given = headers.get(name)
             if given is not None:
                 answer.headers.append((name, given))
-        await _send(send, answer, bodyless=exchange.method == "HEAD")
+        if answer.stream is not None:
+            await send_stream(receive, send, answer, bodyless=exchange.method == "HEAD")
+        else:
+            await _send(send, answer, bodyless=exchange.method == "HEAD")
         self._metrics.count(operation, answer.status, perf_counter() - started)
 
 

@@ -7,7 +7,7 @@ what it uses. An `Answer` is bytes and headers, ready to send.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -56,11 +56,15 @@ VIA_MAX: Final = 64
 
 @dataclass(slots=True)
 class Answer:
-    """What is sent back: status, body and headers (without content-length, which is added)."""
+    """What is sent back: status, body and headers (without content-length, which is added).
+
+    `stream` gives the body piece by piece instead, for as long as the other side takes it.
+    """
 
     status: int
     body: bytes = b""
     headers: list[Header] = field(default_factory=list)
+    stream: AsyncIterator[bytes] | None = None
 
 
 class Exchange:

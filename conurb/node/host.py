@@ -84,6 +84,8 @@ class Host:
         self._stores = stores
         self.clock = clock
         self.started_us = clock()
+        self.leaving = asyncio.Event()
+        """Set when the process is about to end: what has no end of its own ends then."""
         self._prepare = prepare
         self._release = release
         self._nodes: dict[str | None, Node] = {}
