@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 from urllib.parse import unquote
 
 from conurb.errors import BadRequestDataError, NotFoundError
+from conurb.model.time import shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.systems.transport.gtfs import realtime
 from conurb.systems.transport.gtfs.export import rows_of, terms_of
@@ -73,9 +74,11 @@ async def export_feed(reader: Reader, target: BinaryIO, *, feed: str, url: str) 
     owner = reader.site.owner
     shorten, pattern = shortener(owner, feed), pattern_of(owner, feed)
     tables: dict[type[Row], Sequence[Row]] = {}
+    changed_us = 0
     for table in FILES:
         if table is not FeedInfo:
             found = [one async for one in reader.objects(terms_of(table), pattern=pattern)]
+            changed_us = max(changed_us, *(one.modified_at for one in found), 0)
             tables[table] = list(rows_of(table, found, shorten))
     if not tables[Stop]:
         what = f"feed {feed!r}" if feed else "timetable"
@@ -88,6 +91,7 @@ async def export_feed(reader: Reader, target: BinaryIO, *, feed: str, url: str) 
             feed_lang="zh",
             feed_start_date=min((one.start_date for one in calendars), default=None),
             feed_end_date=max((one.end_date for one in calendars), default=None),
+            feed_version=shown_us(changed_us),
             feed_contact_url=url,
         )
     ]
