@@ -50,8 +50,10 @@ export const INKS: Readonly<Record<Theme, Ink>> = {
   },
 };
 
-/** The first layer of labels: what is drawn as area, line or dot goes beneath it. */
+/** The first layer of labels: what is drawn as line or dot goes beneath it. */
 export const LABELS_FROM = "water-names";
+/** Areas go beneath the water, which shows through them where they cover it. */
+export const WATER_FROM = "rivers";
 
 /** Write the style beneath the layers. */
 export function baseStyle(theme: Theme, lang: Language): StyleSpecification {
@@ -76,6 +78,7 @@ export function baseStyle(theme: Theme, lang: Language): StyleSpecification {
         layout: { "line-cap": "round", "line-join": "round" },
         paint: {
           "line-color": ink.river,
+          "line-opacity": 0.75,
           "line-width": [
             "interpolate",
             ["linear"],
@@ -92,7 +95,7 @@ export function baseStyle(theme: Theme, lang: Language): StyleSpecification {
         type: "fill",
         source: "base",
         filter: ["==", ["get", "kind"], "lake"],
-        paint: { "fill-color": ink.water },
+        paint: { "fill-color": ink.water, "fill-opacity": 0.62 },
       },
       {
         id: LABELS_FROM,

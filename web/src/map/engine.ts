@@ -15,7 +15,7 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { headersOf } from "../api/http";
 import type { Box } from "../api/layers";
 import type { Language, Theme, View } from "../state/model";
-import { baseStyle, INKS, LABELS_FROM } from "./base";
+import { baseStyle, INKS, LABELS_FROM, WATER_FROM } from "./base";
 import {
   collection,
   drawn,
@@ -231,7 +231,8 @@ export class Engine {
     const ink = INKS[this.#theme];
     for (const one of this.#scene.layers) {
       for (const layer of drawn(one, this.#theme, ink)) {
-        this.map.addLayer(layer, layer.type === "symbol" ? undefined : LABELS_FROM);
+        const before = layer.type === "fill" ? WATER_FROM : LABELS_FROM;
+        this.map.addLayer(layer, layer.type === "symbol" ? undefined : before);
       }
     }
     this.#structure = structure;
@@ -309,7 +310,7 @@ export class Engine {
     const { x, y } = event.point;
     const ids = this.map
       .getStyle()
-      .layers.filter(({ id }) => id.startsWith(PREFIX) && !/:(names|edge|count)$/.test(id))
+      .layers.filter(({ id }) => id.startsWith(PREFIX) && !/:(names|edge|mark|count)$/.test(id))
       .map(({ id }) => id);
     if (ids.length === 0) return null;
     const found = this.map.queryRenderedFeatures(

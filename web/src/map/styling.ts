@@ -134,9 +134,21 @@ function areas(id: string, from: From, one: SceneLayer, theme: Theme, ink: Ink):
       ...from,
       layout: { "line-join": "round" },
       paint: {
-        "line-color": marked(ink.selected, ink.hover, one.layer.form === "choropleth" ? ink.border : colour(one.layer, theme)),
-        "line-width": marked(3, 1.8, 0.9),
+        "line-color": one.layer.form === "choropleth" ? ink.border : colour(one.layer, theme),
+        "line-width": 0.9,
         "line-opacity": hidden(opacity),
+      },
+    },
+    // What is marked is drawn again on top, so that no neighbour's edge runs over it.
+    {
+      id: `${id}:mark`,
+      type: "line",
+      ...from,
+      layout: { "line-join": "round" },
+      paint: {
+        "line-color": marked(ink.selected, ink.hover, ink.border),
+        "line-width": marked(3.2, 2, 0),
+        "line-opacity": marked(1, 1, 0),
       },
     },
   ];

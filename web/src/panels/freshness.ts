@@ -39,6 +39,7 @@ export function freshnessOf({ layer, shown }: Placed): Freshness {
     return { kind: "stale", text: t("fresh.stale", { age: age(store.lang, seconds) }), title };
   }
   if (live.connected) return { kind: "live", text: t("fresh.live"), title };
+  if (live.broken) return { kind: "age", text: t("fresh.reconnecting"), title };
   return { kind: "age", text: t("fresh.age", { age: age(store.lang, seconds) }), title };
 }
 

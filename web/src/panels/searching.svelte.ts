@@ -10,6 +10,7 @@ import { mapControl } from "../map/control.svelte";
 import { boxOf } from "../map/shapes";
 import { plain } from "../i18n/say";
 import { turnOn } from "./layering";
+import { readPlace, scored } from "./matching";
 
 export type HitKind = "city" | "object" | "type" | "layer" | "indicator" | "place";
 
@@ -192,18 +193,6 @@ function indicators(text: string): Hit[] {
   });
 }
 
-/** Coordinates: latitude and longitude in either order, as far as they tell themselves apart. */
-export function readPlace(text: string): { lon: number; lat: number } | null {
-  const match = /^\s*(-?\d+(?:\.\d+)?)\s*[°]?\s*([NSEW]?)[,;\s，]+(-?\d+(?:\.\d+)?)\s*[°]?\s*([NSEW]?)\s*$/i.exec(text);
-  if (match === null) return null;
-  let [one, two] = [Number(match[1]), Number(match[3])];
-  const letters = `${match[2] ?? ""}${match[4] ?? ""}`.toUpperCase();
-  if (letters.includes("S")) one = letters.startsWith("S") ? -one : one;
-  const swapped = letters.startsWith("E") || letters.startsWith("W") || Math.abs(one) > 90;
-  if (swapped) [one, two] = [two, one];
-  return Math.abs(one) <= 85 && Math.abs(two) <= 180 ? { lat: one, lon: two } : null;
-}
-
 function place(text: string): Hit[] {
   const found = readPlace(text);
   if (found === null) return [];
@@ -218,18 +207,6 @@ function place(text: string): Hit[] {
       take: () => mapControl.goTo({ ...found, zoom: PLACE_ZOOM }),
     },
   ];
-}
-
-/** How well a name fits: 3 the same, 2 its beginning, 1 somewhere in it, 0 not at all. */
-export function scored(name: string, text: string): number {
-  const [own, wanted] = [folded(name), folded(text)];
-  if (own === wanted) return 3;
-  if (own.startsWith(wanted)) return 2;
-  return own.includes(wanted) ? 1 : 0;
-}
-
-function folded(text: string): string {
-  return text.toLowerCase().normalize("NFKD").replace(/[\u0300-\u036f'’]/g, "").trim();
 }
 
 export const search = new Search();
