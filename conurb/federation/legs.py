@@ -16,12 +16,16 @@ from conurb.model.entity import Entity
 from conurb.model.evolution import HEAD, Evolution
 from conurb.model.query.automaton import search
 from conurb.model.query.tree import (
+    AttributePath,
+    Exists,
+    Or,
     Query,
     Selector,
     TypeAll,
     TypeAny,
     TypeIs,
     TypeSelection,
+    conjunction,
 )
 from conurb.model.registration import PROXIED, EntityInfo, Information, Mode, Registration
 from conurb.store.together import Run
@@ -145,6 +149,19 @@ class Leg:
             return None
         kept = () if selectors == (Selector(),) else _joined(selectors)
         return replace(query, selectors=kept, attributes=attributes)
+
+    def unprojected(self, query: Query) -> Query:
+        """Ask for entities with all that is registered, not only the attributes asked for.
+
+        What entities are ordered or filtered by here has to be on them; which of them are meant
+        stays the same.
+        """
+        registered = tuple(sorted(self.attributes or ()))
+        if not query.attributes or query.attributes == registered:
+            return query
+        known = tuple(Exists(AttributePath((one,))) for one in query.attributes)
+        has = known[0] if len(known) == 1 else Or(known)
+        return replace(query, attributes=registered, condition=conjunction(has, query.condition))
 
     def _selectors(self, asked: Sequence[Selector]) -> Iterable[Selector]:
         for selector in asked or (Selector(),):

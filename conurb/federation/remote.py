@@ -130,12 +130,15 @@ class RemotePeer:
             return Answer([], total=0 if query.count else None)
         restriction = caller.require("read")
         asked = restricted(narrowed, restriction)
+        if order_attributes(query) - set(asked.attributes):
+            asked = self._leg.unprojected(asked)
         wording = await self._wire.wording(self.registration, caller)
         if self._drained is None:
             try:
                 given = await self._page(caller, asked, wording)
             except UnwritableError:
-                self._drained = await self._drain(caller, bared(asked), wording, query)
+                bare = bared(self._leg.unprojected(asked))
+                self._drained = await self._drain(caller, bare, wording, query)
             else:
                 kept = self._kept(given.entities, restriction)
                 if not given.more or _is_ordered(kept, query):
@@ -146,10 +149,20 @@ class RemotePeer:
                         more=given.more,
                         completeness=Completeness(missing=given.said),
                     )
-                self._drained = await self._drain(caller, asked, wording, query)
+                self._drained = await self._drain_whole(caller, asked, wording, query)
         part = self._drained[query.offset : query.offset + query.limit]
         more = query.offset + query.limit < len(self._drained)
         return Answer(part, total=len(self._drained) if query.count else None, more=more)
+
+    async def _drain_whole(
+        self, caller: Caller, asked: Query, wording: Wording, query: Query
+    ) -> list[Entity]:
+        """Read everything that a source has of a query that it orders in its own way."""
+        whole = self._leg.unprojected(asked)
+        try:
+            return await self._drain(caller, whole, wording, query)
+        except UnwritableError:
+            return await self._drain(caller, bared(whole), wording, query)
 
     async def _drain(
         self, caller: Caller, asked: Query, wording: Wording, query: Query
@@ -407,6 +420,12 @@ class RemotePeer:
 
 
 # ── what is answered ──────────────────────────────────────────────────────────────────────────
+
+
+def order_attributes(query: Query) -> set[str]:
+    """Give the attributes that entities are ordered by."""
+    steps = (one.path.steps[0] for one in query.order)
+    return {step for step in steps if isinstance(step, str) and ":" in step}
 
 
 def _is_ordered(entities: Sequence[Entity], query: Query) -> bool:
