@@ -195,7 +195,7 @@ def _object(
     provenance: Provenance,
     cities: Cities,
 ) -> Entity:
-    now = site.now_us()
+    now = site.now_us() // US_PER_S * US_PER_S
     name: Mapping[str, str] = cities.by_id[told.city].name if told.city in cities.by_id else {}
     document: dict[str, Any] = {
         "id": site.urn(TYPE, f"{local}-{told.city}"),
@@ -205,9 +205,9 @@ def _object(
         "medium": medium,
         "forecastMethod": METHODS[medium],
         "dateIssued": shown_us(now),
-        "arrivalAt": shown_us(now + int(told.expected_s * US_PER_S)),
-        "arrivalEarliest": shown_us(now + int(told.earliest_s * US_PER_S)),
-        "arrivalLatest": shown_us(now + int(told.latest_s * US_PER_S)),
+        "arrivalAt": shown_us(now + _us(told.expected_s)),
+        "arrivalEarliest": shown_us(now + _us(told.earliest_s)),
+        "arrivalLatest": shown_us(now + _us(told.latest_s)),
         "leadTime": {"type": "Property", "value": round(told.expected_s), "unitCode": "SEC"},
     }
     if name:
@@ -223,3 +223,8 @@ def _object(
         }
     entity = parse_entity(document, platform_terms())
     return entity.with_attrs(mark_attributes(entity.attrs, provenance))
+
+
+def _us(seconds: float) -> int:
+    """Give seconds as microseconds, to the second: more would be no better known."""
+    return round(seconds) * US_PER_S

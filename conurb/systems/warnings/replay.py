@@ -6,7 +6,7 @@ Two connectors for each city, only when the operator asks (`--replay`):
   read from the folder of recordings (`air/cnemc_stations_yrd_snapshot_20180220T07.csv`).
 - `air-episode` simulates a cloud of PM2.5 that starts over Nanjing and goes with a steady wind
   towards Shanghai, and that wind. It is made up, says so on every object, and runs as a time lapse:
-  `TIME_LAPSE` times as fast as real, so that it crosses the region in half an hour.
+  `TIME_LAPSE` times as fast as real, so that it crosses the region in twenty minutes.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ TIME_LAPSE: Final = 60.0
 """A minute of the clock is an hour of the simulated episode."""
 
 EVERY_S: Final = 20.0
-EPISODE_H: Final = 30.0
+EPISODE_H: Final = 20.0
 """How long an episode takes, in its own hours, before the next one begins."""
 
 ORIGIN: Final = "nanjing"

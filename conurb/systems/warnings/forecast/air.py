@@ -51,6 +51,7 @@ DIRECTION_SD_DEG: Final = 25.0
 SPEED_SD: Final = 0.33
 _QUANTILES: Final = (0.1, 0.5, 0.9)
 _NOWHERE: Final = -1
+_OUTSIDE: Final = -2
 
 Floats = NDArray[np.float64]
 
@@ -143,12 +144,12 @@ class Grid:
         return np.append(x[chosen], lon), np.append(y[chosen], lat)
 
     def find(self, lon: Floats, lat: Floats) -> NDArray[np.int64]:
-        """Give the number of the city at each point; -1 for none."""
+        """Give the number of the city at each point; -1 for none, -2 outside of the grid."""
         column = ((lon - self._west) / CELL_DEGREES).astype(np.int64)
         row = ((lat - self._south) / CELL_DEGREES).astype(np.int64)
         rows, columns = self.owner.shape
         inside = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-        found = np.full(lon.shape, _NOWHERE, dtype=np.int64)
+        found = np.full(lon.shape, _OUTSIDE, dtype=np.int64)
         found[inside] = self.owner[row[inside], column[inside]]
         return found
 
@@ -227,9 +228,9 @@ def _first_arrivals(
         lon = lon + np.where(moving, east * STEP_S * per_m / np.cos(np.radians(lat)), 0.0)
         lat = lat + np.where(moving, north * STEP_S * per_m, 0.0)
         city = grid.find(lon, lat)
-        here = city >= 0
-        if not here.any():
+        if (city == _OUTSIDE).all():
             break
+        here = city >= 0
         np.minimum.at(first, (wind[here], city[here]), float(step * STEP_S))
     return first
 
