@@ -315,7 +315,7 @@ def _warn_of_flags(panel: Panel, leaves: Iterable[Indicator], present: Flags) ->
     for k, leaf in enumerate(leaves):
         for name in dict.fromkeys((leaf.column, leaf.per)):
             for (unit, year), breaks in (panel.flagged(name) if name else {}).items():
-                if present[panel.units.index(unit), panel.years.index(year), k]:
+                if present[(*panel.place(unit, year), k)]:
                     for one in breaks:
                         said.setdefault(one, {})[f"{name} of {unit} {year}"] = None
     if said:

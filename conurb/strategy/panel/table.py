@@ -57,9 +57,13 @@ class Panel:
     measures: Mapping[str, str] = field(default_factory=dict)
     origins: Mapping[str, Origins] = field(default_factory=dict)
     table: str | None = None
+    _rows: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    _years: Mapping[int, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if len(set(self.units)) != len(self.units):
+        object.__setattr__(self, "_rows", {name: i for i, name in enumerate(self.units)})
+        object.__setattr__(self, "_years", {year: t for t, year in enumerate(self.years)})
+        if len(self._rows) != len(self.units):
             raise InputError("The panel names a unit twice")
         if list(self.years) != sorted(set(self.years)):
             raise InputError(f"The panel's years must ascend without repeats, not {self.years}")
@@ -216,9 +220,9 @@ class Panel:
             unknown = sorted(set(asked) - set(there))  # type: ignore[type-var]
             if unknown:
                 raise NotFoundError(f"The panel has no {kind} {unknown[0]!r}")
-        row_of = {name: i for i, name in enumerate(self.units)}
-        col_of = {year: t for t, year in enumerate(self.years)}
-        grid = np.ix_([row_of[name] for name in kept_units], [col_of[year] for year in kept_years])
+        grid = np.ix_(
+            [self._rows[name] for name in kept_units], [self._years[year] for year in kept_years]
+        )
         columns = {name: figures[grid] for name, figures in self.columns.items()}
         origins = {name: cells[grid] for name, cells in self.origins.items()}
         return replace(self, units=kept_units, years=kept_years, columns=columns, origins=origins)
@@ -241,13 +245,13 @@ class Panel:
 
     def place(self, unit: str, year: int) -> tuple[int, int]:
         """Give (row, column) of a unit and year; NotFoundError when either isn't there."""
-        if unit not in self.units:
+        if unit not in self._rows:
             raise NotFoundError(f"The panel has no unit {unit!r}")
-        if year not in self.years:
+        if year not in self._years:
             raise NotFoundError(
                 f"The panel has no year {year!r}; it has {self.years[0]} to {self.years[-1]}"
             )
-        return self.units.index(unit), self.years.index(year)
+        return self._rows[unit], self._years[year]
 
     def origin(self, name: str, unit: str, year: int) -> Origin:
         """Give where one figure comes from; of a table without records, its cell."""
