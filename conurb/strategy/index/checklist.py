@@ -94,7 +94,10 @@ def read_evidence(path: Path | str) -> dict[str, dict[str, Evidence]]:
 
     Raises InputError that names what isn't of that shape.
     """
-    document = tomllib.loads(Path(path).read_text("utf-8"))
+    try:
+        document = tomllib.loads(Path(path).read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not TOML: {error}") from error
     found: dict[str, dict[str, Evidence]] = {}
     for unit, items in document.items():
         if not isinstance(items, dict):

@@ -16,8 +16,8 @@ from conurb.strategy.panel import Figures, Origin
 class Contribution:
     """One indicator's part in one unit's score.
 
-    `figure` is in the indicator's own unit (`measure`), `normalised` on the common scale. `parts`
-    of a unit sum to what `parts` of this module says. `cells` are the origins of the figures read.
+    `figure` is in the indicator's own unit (`measure`), `normalised` on the common scale, `part` as
+    in `parts`. `cells` are the origins of the figures that it was read from.
     """
 
     indicator: str

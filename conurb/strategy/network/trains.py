@@ -46,7 +46,10 @@ def read_trains(path: Path | str, cities: Mapping[str, str], *, source: str) -> 
 
     Raises InputError, naming the train, for what isn't of the form above; when no city is found.
     """
-    document = json.loads(Path(path).read_text("utf-8"))
+    try:
+        document = json.loads(Path(path).read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise InputError(f"{path} must be a JSON object by train")
     units = tuple(dict.fromkeys(cities.values()))

@@ -150,6 +150,9 @@ def test_an_answer_without_evidence_is_refused(tmp_path: Path) -> None:
         Evidence("done")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no item 'weather'"):
         assess(read_definition("ten-key-factors"), "wuxi", {"weather": Evidence("not met")})
+    (tmp_path / "e.toml").write_text("wuxi: met")
+    with pytest.raises(InputError, match=r"e\.toml is not TOML"):
+        read_evidence(tmp_path / "e.toml")
     (tmp_path / "e.toml").write_text('[wuxi.data-security]\nstatus = "met"\n')
     with pytest.raises(InputError, match=r"wuxi\.data-security: An item that is 'met'"):
         read_evidence(tmp_path / "e.toml")

@@ -287,6 +287,12 @@ def test_a_timetable_that_cannot_be_is_refused_by_train(
         read_trains(timetable(tmp_path, *stops), CITIES, source="a test")
 
 
+def test_a_timetable_that_is_not_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "trains.json").write_text("train,city")
+    with pytest.raises(InputError, match=r"trains\.json is not JSON"):
+        read_trains(tmp_path / "trains.json", CITIES, source="a test")
+
+
 def test_a_train_without_a_route_is_named(tmp_path: Path) -> None:
     (tmp_path / "trains.json").write_text('{"G2": {"service": "x"}}')
     with pytest.raises(InputError, match="Train G2 has no route"):

@@ -103,6 +103,24 @@ def test_communities_sizes_and_industries_are_those_of_the_page(names: dict[str,
     assert made.units[int(np.argmax(made.krugman))] == "shanghai"
 
 
+def test_coupling_is_what_the_page_says(names: dict[str, Any]) -> None:
+    found = dict(names)
+    exec(BLOCKS[2], found)
+    degrees, panel = found["coupled"].coordination, found["green"].panel
+    np.testing.assert_allclose(degrees.mean(axis=0)[[0, -1]], [0.798, 0.788], atol=5e-4)
+    order = np.argsort(-degrees[:, -1])
+    assert [panel.units[i] for i in order[:3]] == ["wuxi", "shanghai", "hangzhou"]
+    assert [panel.units[i] for i in order[-2:]] == ["chizhou", "huainan"]
+    ends = degrees[order, -1][[0, 1, 2, -2, -1]]
+    np.testing.assert_allclose(ends, [0.905, 0.880, 0.873, 0.663, 0.552], atol=5e-4)
+    levels = np.reshape(found["coupled"].levels(), degrees.shape)[order, -1]
+    assert (levels[0], levels[-1]) == ("quality coordination", "barely coordinated")
+    carbon = found["green"].branch_score("carbon").mean(axis=0)
+    growth = panel.get("gdpIndex").mean(axis=0)
+    assert carbon[-1] > carbon[0]
+    assert growth[-1] < growth[0]
+
+
 def test_what_trains_say_is_what_the_page_says(by_train: dict[str, Any]) -> None:
     trains, found = by_train["trains"], by_train["by_train"]
     assert len(trains.covered) == 24
