@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import re
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
+from conurb.federation.inventory import (
+    COVERAGE_PATH,
+    coverage_document,
+    survey_of,
+    time_document,
+)
+from conurb.http.completeness import headers_of
 from conurb.http.exchange import Answer, Exchange, give_json
 from conurb.http.ogc.asking import terms
 from conurb.http.ogc.links import collection_path
@@ -14,14 +22,13 @@ from conurb.http.routing import Reply, Route
 from conurb.http.schemas import items, obj
 from conurb.http.systems import system_layers
 from conurb.model.portrayal import LANGUAGES, Form, Layer, layer_document
-from conurb.model.query.tree import Query, Selector, TypeIs
 from conurb.model.vocabulary import find_label
 from conurb.regions.layers import KIND as PORTRAYAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from conurb.store.contract import TypeInfo
+    from conurb.store.survey import TypeSurvey
 
 LAYERS: Final = "/map/layers"
 """Where a node says what can be looked at."""
@@ -33,62 +40,96 @@ FORMS: Final[dict[str, Form]] = {
 }
 SHOWN_MAX: Final = 8
 """Attributes of a plain layer that are shown first."""
+LABELS: Final = ("name", "title", "alternateName", "stationName", "stopName", "routeLongName")
+"""Attributes that say what an object is called, the best first."""
+
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
 async def layers(exchange: Exchange) -> Answer:
     """List what can be looked at: layers of the region, of systems, and of every other type."""
     node = await exchange.node()
-    infos = {
-        terms().compact(one.iri): one for one in await node.consume.list_types(exchange.caller)
-    }
+    surveyed = await survey_of(node, exchange.caller)
+    found = {terms().compact(iri): one for iri, one in surveyed.survey.items()}
     region: dict[str, Any] = {"nodeId": node.id, "tenant": node.tenant}
     listed: list[dict[str, Any]] = []
     for stored in await node.store.list_documents(PORTRAYAL):
         region |= stored.body["region"]
         listed += [dict(one) for one in stored.body["layers"]]
     listed += [layer_document(one) for one in system_layers(node)]
-    for name in infos.keys() - {one["type"] for one in listed}:
-        plain = await _plain(exchange, name, infos[name])
+    for name in sorted(found.keys() - {one["type"] for one in listed}):
+        plain = plain_layer(name, found[name])
         if plain is not None:
             listed.append(layer_document(plain))
     for layer in listed:
-        info = infos.get(layer["type"])
-        layer.update(
-            _links(exchange, layer),
-            count=0 if info is None else info.entity_count,
-            bbox=None,
-            time=None,
-        )
+        layer.update(_links(exchange, layer), **_covered(layer, found.get(layer["type"])))
+    region.setdefault("title", dict.fromkeys(LANGUAGES, node.tenant or node.id))
+    region.setdefault("bbox", _whole_box(listed))
     listed.sort(key=lambda one: (one["order"], one["id"]))
-    return give_json({"region": region, "layers": listed})
+    headers = headers_of(surveyed.completeness)
+    return give_json({"region": region, "layers": listed}, headers=headers)
 
 
-async def _plain(exchange: Exchange, name: str, info: TypeInfo) -> Layer | None:
+def plain_layer(name: str, survey: TypeSurvey) -> Layer | None:
     """Make a layer of a type that nobody says anything of; None when it has no geometry."""
-    spaces = [iri for iri, kinds in info.attributes.items() if "GeoProperty" in kinds]
+    spaces = [iri for iri, kinds in survey.attributes.items() if "GeoProperty" in kinds]
     if not spaces:
         return None
     geometry = next((iri for iri in spaces if terms().compact(iri) == "location"), spaces[0])
-    node = await exchange.node()
-    query = Query((Selector(types=TypeIs(info.iri)),), attributes=(geometry,), limit=1)
-    found = (await node.consume.query(exchange.caller, query)).entities
-    values = [one["value"] for entity in found for one in entity.attrs.get(geometry, ())]
-    others = [terms().compact(iri) for iri in info.attributes if iri not in spaces]
-    title = {lang: find_label(name, lang) or name for lang in LANGUAGES}
-    label = next((one for one in ("name", "title", "alternateName") if one in others), None)
+    space = survey.spaces.get(geometry)
+    kinds = sorted(space.kinds) if space is not None else []
+    others = [terms().compact(iri) for iri in sorted(survey.attributes) if iri not in spaces]
+    label = next((one for one in LABELS if one in others), None)
     return Layer(
-        id="-".join(filter(None, _CAMEL.split(name))).lower(),
+        id=layer_id(name),
         type=name,
-        title=title,
+        title={lang: find_label(name, lang) or name for lang in LANGUAGES},
         group={"en": "Objects", "zh": "对象"},
-        form=FORMS.get(values[0]["type"], "fill") if values else "circle",
+        form=FORMS.get(kinds[0], "fill") if kinds else "circle",
         source="",
         licence="",
         geometry=terms().compact(geometry),
         attributes=tuple(others[:SHOWN_MAX]),
         label=label,
+        provenance="simulated" if "simulated" in others else "measured",
     )
+
+
+def layer_id(name: str) -> str:
+    """Make the id of a plain layer out of the name of its type.
+
+    >>> layer_id("AirQualityObserved")
+    'air-quality-observed'
+    """
+    words = "-".join(filter(None, _CAMEL.split(name))).lower()
+    # A name without any letter of these would leave nothing to tell it by.
+    return words or f"type-{blake2b(name.encode(), digest_size=6).hexdigest()}"
+
+
+def _covered(layer: Mapping[str, Any], survey: TypeSurvey | None) -> dict[str, Any]:
+    """Say how much there is of a layer, where, and of which time."""
+    if survey is None:
+        return {"count": 0, "bbox": None, "time": None}
+    space = survey.spaces.get(terms().expand(layer["geometry"].partition("@")[0]))
+    return {
+        "count": survey.count,
+        "bbox": None if space is None else list(space.box),
+        "time": time_document(survey),
+    }
+
+
+def _whole_box(listed: list[dict[str, Any]]) -> list[float] | None:
+    boxes = [one["bbox"] for one in listed if one["bbox"] is not None]
+    if not boxes:
+        return None
+    return [choose(box[n] for box in boxes) for n, choose in enumerate((min, min, max, max))]
+
+
+async def coverage(exchange: Exchange) -> Answer:
+    """Say what there is of each type: how many, where, and of which time."""
+    surveyed = await survey_of(await exchange.node(), exchange.caller)
+    document = {"types": coverage_document(surveyed.survey)}
+    return give_json(document, headers=headers_of(surveyed.completeness))
 
 
 def _links(exchange: Exchange, layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,6 +151,23 @@ def _links(exchange: Exchange, layer: Mapping[str, Any]) -> dict[str, Any]:
 
 _NAMES: Final = obj({"en": {"type": "string"}, "zh": {"type": "string"}})
 SCHEMAS: Final[dict[str, Any]] = {
+    "MapCoverage": obj(
+        {
+            "types": items(
+                obj(
+                    {
+                        "collection": {"type": "string"},
+                        "count": {"type": "integer"},
+                        "attributes": {"type": "object"},
+                        "spaces": {"type": "object"},
+                        "time": {"type": ["array", "null"], "items": {"type": "string"}},
+                    },
+                    required=("collection", "count", "time"),
+                )
+            ),
+        },
+        required=("types",),
+    ),
     "MapLayers": obj(
         {
             "region": obj({"title": _NAMES, "bbox": items({"type": "number"})}),
@@ -145,6 +203,17 @@ def routes() -> tuple[Route, ...]:
             "Map",
             accepts=(),
             replies={200: Reply("The layers.", "MapLayers")},
+            errors=(404,),
+        ),
+        Route(
+            "GET",
+            COVERAGE_PATH,
+            "mapCoverage",
+            "How much there is of each type, where, and of which time",
+            coverage,
+            "Map",
+            accepts=(),
+            replies={200: Reply("What there is.", "MapCoverage")},
             errors=(404,),
         ),
     )

@@ -18,6 +18,7 @@ from conurb.node.consume import Consumption
 from conurb.node.delivery import Delivery
 from conurb.node.entity_maps import EntityMaps
 from conurb.node.expiry import Reaper
+from conurb.node.inventory import Inventory
 from conurb.node.provide import Provision
 from conurb.node.snapshot_notice import SnapshotNotices
 from conurb.node.snapshots import NoRooms, Rooms, Snapshots
@@ -73,6 +74,7 @@ class Node:
         self.consume = Consumption(store, self.bounds)
         self.temporal = Temporal(store, self.bounds)
         self.tiles = Tiles(store)
+        self.inventory = Inventory(store, clock)
         self.entity_maps = EntityMaps(store, self.consume, self.bounds, clock)
         self.delivery = delivery or Delivery(Outbound(("loopback",)))
         self.companions: list[Companion] = []

@@ -28,6 +28,8 @@ from conurb.model.query.tree import (
 )
 from conurb.model.tiles.ask import TileAsk
 from conurb.model.tiles.layer import TileLayer
+from conurb.store.extent import Extents
+from conurb.store.survey import Survey
 
 Outcome = Change | ConurbError
 """What became of one operation: its change, or why nothing was changed."""
@@ -208,6 +210,14 @@ class Store(Protocol):
         self, restriction: Restriction = Restriction()
     ) -> list[AttributeInfo]:
         """List the attributes of current entities, by IRI."""
+        ...
+
+    async def extents(self) -> Extents:
+        """Measure where the objects of current state lie, by type and attribute."""
+        ...
+
+    async def survey(self) -> Survey:
+        """Measure what there is of each type: how many, with which attributes, where, and when."""
         ...
 
     async def journal(self, *, after: int, limit: int = 1000) -> list[Record]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from conurb.http.completeness import consumption
+from conurb.federation.completeness import NotFoundHereError
+from conurb.federation.inventory import Surveyed, survey_of, time_document
+from conurb.federation.region import reach_of
+from conurb.http.completeness import headers_of
 from conurb.http.exchange import Answer, Exchange, give_json
 from conurb.http.ogc.asking import terms
 from conurb.http.ogc.links import COLLECTIONS, collection_path, link
@@ -18,8 +22,9 @@ from conurb.model.portrayal import LANGUAGES
 from conurb.model.vocabulary import find_label
 
 if TYPE_CHECKING:
-    from conurb.store.contract import TypeInfo
+    from conurb.store.survey import TypeSurvey
 
+GREGORIAN: Final = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
 PATH: Final = COLLECTIONS + "/{type}"
 
 
@@ -30,11 +35,20 @@ SCHEMA_JSON: Final = "application/schema+json"
 
 async def list_collections(exchange: Exchange) -> Answer:
     """List the collections."""
-    consume = await consumption(exchange)
-    infos = await consume.list_types(exchange.caller)
-    described = [collection_of(exchange, info) for info in infos]
+    surveyed = await _surveyed(exchange)
+    described = [collection_of(exchange, one) for _, one in sorted(surveyed.survey.items())]
     links = [link(exchange, COLLECTIONS, "self", JSON)]
-    return give_json({"links": links, "collections": described})
+    headers = headers_of(surveyed.completeness)
+    return give_json({"links": links, "collections": described}, headers=headers)
+
+
+async def _surveyed(exchange: Exchange) -> Surveyed:
+    """Give what there is: at all nodes, or with `local` at this one."""
+    caller = exchange.caller
+    if exchange.params.flag("local"):
+        node = await exchange.node()
+        caller = replace(caller, via=(*caller.via, reach_of(node).alias))
+    return await survey_of(await exchange.node(), caller)
 
 
 async def get_collection(exchange: Exchange) -> Answer:
@@ -42,11 +56,32 @@ async def get_collection(exchange: Exchange) -> Answer:
     return give_json(collection_of(exchange, await find_type(exchange)))
 
 
-async def find_type(exchange: Exchange) -> TypeInfo:
-    """Give the type that a collection is; raise NotFoundError when no object has it."""
+async def find_type(exchange: Exchange) -> TypeSurvey:
+    """Give the type that a collection is.
+
+    Raises NotFoundError, saying who didn't answer, when no object has it.
+    """
     name = exchange.args["type"]
-    consume = await consumption(exchange)
-    return await consume.get_type(exchange.caller, terms().expand(name))
+    surveyed = await _surveyed(exchange)
+    found = surveyed.survey.get(terms().expand(name))
+    if found is None:
+        raise NotFoundHereError(
+            f"collection {name!r}: no object of this type exists here", surveyed.completeness
+        )
+    return found
+
+
+def _extent(info: TypeSurvey) -> dict[str, Any]:
+    """Say where and of which time the objects of a collection are, as far as it is known."""
+    extent: dict[str, Any] = {}
+    location = info.spaces.get(terms().expand("location"))
+    space = location or next(iter(info.spaces.values()), None)
+    if space is not None:
+        extent["spatial"] = {"bbox": [list(space.box)], "crs": CRS84}
+    times = time_document(info)
+    if times is not None:
+        extent["temporal"] = {"interval": [times], "trs": GREGORIAN}
+    return extent
 
 
 def titles(name: str) -> dict[str, str]:
@@ -54,7 +89,7 @@ def titles(name: str) -> dict[str, str]:
     return {lang: find_label(name, lang) or name for lang in LANGUAGES}
 
 
-def collection_of(exchange: Exchange, info: TypeInfo) -> dict[str, Any]:
+def collection_of(exchange: Exchange, info: TypeSurvey) -> dict[str, Any]:
     """Describe a collection."""
     name = terms().compact(info.iri)
     path = collection_path(name)
@@ -65,7 +100,8 @@ def collection_of(exchange: Exchange, info: TypeInfo) -> dict[str, Any]:
         "title": title,
         "titles": titles(name),
         "itemType": "feature",
-        "itemCount": info.entity_count,
+        "itemCount": info.count,
+        "extent": _extent(info),
         "crs": list(CRS_LIST),
         "storageCrs": CRS84,
         "links": [
@@ -109,12 +145,12 @@ async def queryables(exchange: Exchange) -> Answer:
     return Answer(200, orjson.dumps(document), [(b"content-type", SCHEMA_JSON.encode())])
 
 
-def _queryable(name: str, kinds: tuple[str, ...]) -> dict[str, Any]:
+def _queryable(name: str, kinds: set[str]) -> dict[str, Any]:
     """Describe a property; of a Property the node knows no type, it takes any."""
     described: dict[str, Any] = {"title": titles(name)["en"], "x-titles": titles(name)}
     if "GeoProperty" in kinds:
         return {**described, "format": "geometry-any"}
-    if kinds and set(kinds) <= {"Relationship", "LanguageProperty", "VocabProperty"}:
+    if kinds and kinds <= {"Relationship", "LanguageProperty", "VocabProperty"}:
         return {**described, "type": "string"}
     return described
 

@@ -141,7 +141,7 @@ async def tilejson(exchange: Exchange) -> Answer:
             "maxzoom": ZOOM_MAX,
             "vector_layers": [{"id": name, "fields": {"id": "String"}}],
             "attribution": "",
-            "description": f"{info.entity_count} objects",
+            "description": f"{info.count} objects",
         }
     )
 

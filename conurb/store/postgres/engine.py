@@ -31,6 +31,7 @@ from conurb.store.contract import (
     Record,
     TypeInfo,
 )
+from conurb.store.extent import Extents
 from conurb.store.group import GroupCommit, Request
 from conurb.store.postgres import discovery, transfer
 from conurb.store.postgres.check import check
@@ -43,6 +44,7 @@ from conurb.store.postgres.connection import (
     translated,
 )
 from conurb.store.postgres.evolution import select_evolutions
+from conurb.store.postgres.extent import measure
 from conurb.store.postgres.indexes import Indexes
 from conurb.store.postgres.names import Names, UnknownNameError
 from conurb.store.postgres.rows import (
@@ -56,8 +58,10 @@ from conurb.store.postgres.rows import (
 )
 from conurb.store.postgres.schema import migrate
 from conurb.store.postgres.select import select_page
+from conurb.store.postgres.survey import survey
 from conurb.store.postgres.tiles import draw_tile
 from conurb.store.postgres.write import Writer
+from conurb.store.survey import Survey
 
 T = TypeVar("T")
 
@@ -205,6 +209,12 @@ class PostgresStore:
             self._indexes.build_soon(selected.compared, writer, self._group)
         return selected.page
 
+    async def survey(self) -> Survey:
+        """Measure what there is of each type."""
+        async with self._snapshot() as connection:
+            await self._refresh(connection)
+            return await survey(connection, self._names, now_us=self._clock())
+
     async def tile(self, ask: TileAsk) -> TileLayer:
         """Draw objects of current state as one layer of a tile."""
         async with self._snapshot() as connection:
@@ -238,6 +248,11 @@ class PostgresStore:
                 limit,
             )
         return [row["id"] for row in rows]
+
+    async def extents(self) -> Extents:
+        """Measure where objects lie, by type and attribute."""
+        async with self._snapshot() as connection:
+            return await measure(connection, now_us=self._clock())
 
     async def list_types(self, restriction: Restriction = Restriction()) -> list[TypeInfo]:
         """List the types of current entities, by IRI."""

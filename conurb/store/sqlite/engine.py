@@ -33,16 +33,20 @@ from conurb.store.contract import (
     Record,
     TypeInfo,
 )
+from conurb.store.extent import Extents
 from conurb.store.group import GroupCommit, Request, Result
 from conurb.store.sqlite import discover, functions, schema, transfer
 from conurb.store.sqlite.check import check
 from conurb.store.sqlite.connections import Connections, InlineOverrunError
 from conurb.store.sqlite.evolution import select_evolutions
+from conurb.store.sqlite.extent import measure
 from conurb.store.sqlite.journal import last_seq, last_stamp
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
 from conurb.store.sqlite.select import Selected, select_page
+from conurb.store.sqlite.survey import survey
 from conurb.store.sqlite.tiles import draw_tile
 from conurb.store.sqlite.write import Writer, changes_of
+from conurb.store.survey import Survey
 
 TRANSFER_ROWS: Final = 2_000
 """Rows that go from thread to thread at once in an export or a restore."""
@@ -230,6 +234,13 @@ class SqliteStore:
             lambda connection: draw_tile(connection, self._terms, ask, now_us=now)
         )
 
+    async def survey(self) -> Survey:
+        """Measure what there is of each type."""
+        now = self._clock()
+        return await self._connections.read(
+            lambda connection: survey(connection, self._terms, now_us=now)
+        )
+
     async def list_types(self, restriction: Restriction = Restriction()) -> list[TypeInfo]:
         """List the types of current entities, by IRI."""
         now = self._clock()
@@ -246,6 +257,13 @@ class SqliteStore:
             lambda connection: discover.list_attributes(
                 connection, self._terms, restriction, now_us=now
             )
+        )
+
+    async def extents(self) -> Extents:
+        """Measure where objects lie, by type and attribute."""
+        now = self._clock()
+        return await self._connections.read(
+            lambda connection: measure(connection, self._terms, now_us=now)
         )
 
     # ── indexes ───────────────────────────────────────────────────────────────────────────────
