@@ -11,30 +11,37 @@ const RETRY_MS = 2_000;
 const RETRY_MAX_MS = 30_000;
 const WAITING_MAX = 20_000;
 
-/** What one event says: an object that is new or changed (a feature), or gone. */
+/** An object that is new or changed, or gone: then it has no feature. */
 export interface Change {
   readonly id: string;
-  readonly type: string;
+  readonly types: readonly string[];
+  readonly at: number;
   readonly feature: Feature | null;
 }
 
-type Taken = (changes: readonly Change[]) => void;
+/** What is done with changes; and when some were missed, so that all has to be read anew. */
+export interface Follower {
+  readonly taken: (changes: readonly Change[]) => void;
+  readonly missed: () => void;
+}
 
 class Live {
   connected = $state(false);
   /** Whether there was a connection that broke and is being sought again. */
   broken = $state(false);
+  /** Nodes that are not listened to at present. */
+  silent = $state.raw<readonly string[]>([]);
   /** When objects of a layer changed last, by the layer's id. */
   readonly latest = new SvelteMap<string, number>();
 
   #controller: AbortController | null = null;
   #position: string | null = null;
   #waiting = new Map<string, Change>();
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #types = "";
 
   /** Follow objects of some types; what was followed before is let go. */
-  follow(types: readonly string[], lang: string, taken: Taken): void {
+  follow(types: readonly string[], lang: string, follower: Follower): void {
     const wanted = [...types].sort().join(",") + lang;
     if (wanted === this.#types) return;
     this.stop();
@@ -42,24 +49,25 @@ class Live {
     if (types.length === 0) return;
     const controller = new AbortController();
     this.#controller = controller;
-    void this.#keep([...types].sort(), lang, taken, controller.signal);
+    void this.#keep([...types].sort(), lang, follower, controller.signal);
   }
 
   stop(): void {
     this.#controller?.abort();
     this.#controller = null;
     this.#types = "";
+    this.#position = null;
     this.connected = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#waiting.clear();
   }
 
-  async #keep(types: readonly string[], lang: string, taken: Taken, signal: AbortSignal): Promise<void> {
+  async #keep(types: readonly string[], lang: string, follower: Follower, signal: AbortSignal): Promise<void> {
     let pause = RETRY_MS;
     while (!signal.aborted) {
       try {
-        await this.#read(types, lang, taken, signal, () => (pause = RETRY_MS));
+        await this.#read(types, lang, follower, signal, () => (pause = RETRY_MS));
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof Refused) return;
@@ -74,13 +82,13 @@ class Live {
   async #read(
     types: readonly string[],
     lang: string,
-    taken: Taken,
+    follower: Follower,
     signal: AbortSignal,
     opened: () => void,
   ): Promise<void> {
     const headers = headersOf({ accept: "text/event-stream" });
     if (this.#position !== null) headers["Last-Event-ID"] = this.#position;
-    const response = await fetch(`/live${query({ types: types.join(","), lang })}`, { headers, signal });
+    const response = await fetch(`/live${query({ types: types.join(","), lang, with: "observedAt" })}`, { headers, signal });
     if (!response.ok || response.body === null) {
       if (response.status >= 400 && response.status < 500) throw new Refused();
       throw new Error(String(response.status));
@@ -96,12 +104,14 @@ class Live {
       text += value;
       const events = text.split(/\r?\n\r?\n/);
       text = events.pop() ?? "";
-      for (const event of events) this.#take(readEvent(event), taken);
+      for (const event of events) this.#take(readEvent(event), follower);
     }
   }
 
-  #take(event: ServerEvent, taken: Taken): void {
+  #take(event: ServerEvent, follower: Follower): void {
     if (event.id !== null) this.#position = event.id;
+    if (event.name === "hello") this.silent = (JSON.parse(event.data) as { silent?: string[] }).silent ?? [];
+    if (event.name === "reset") follower.missed();
     for (const change of changesOf(event)) {
       if (this.#waiting.size < WAITING_MAX || this.#waiting.has(change.id)) {
         this.#waiting.set(change.id, change);
@@ -112,7 +122,7 @@ class Live {
       this.#timer = undefined;
       const changes = [...this.#waiting.values()];
       this.#waiting.clear();
-      taken(changes);
+      follower.taken(changes);
     }, GATHER_MS);
   }
 }
@@ -140,25 +150,24 @@ export function readEvent(text: string): ServerEvent {
   return { id, name, data: data.join("\n") };
 }
 
+interface Told {
+  readonly features?: readonly (Feature & { readonly collections: readonly string[]; readonly at: string })[];
+  readonly gone?: readonly { readonly id: string; readonly collections: readonly string[]; readonly at: string }[];
+}
+
 /** Read which objects an event speaks of; none when it isn't about objects. */
 export function changesOf(event: ServerEvent): Change[] {
-  if (event.data === "") return [];
-  let body: unknown;
-  try {
-    body = JSON.parse(event.data);
-  } catch {
-    return [];
-  }
-  const all = Array.isArray(body) ? body : [body];
-  return all.flatMap((one: Record<string, unknown>) => {
-    const id = one["id"];
-    if (typeof id !== "string") return [];
-    const gone = event.name === "deleted" || one["deleted"] === true;
-    const feature = one["type"] === "Feature" ? (one as unknown as Feature) : ((one["feature"] ?? null) as Feature | null);
-    const kind = one["objectType"] ?? (one["type"] === "Feature" ? null : one["type"]);
-    const type = Array.isArray(kind) ? String(kind[0]) : typeof kind === "string" ? kind : "";
-    return [{ id, type, feature: gone ? null : feature }];
-  });
+  if (event.name !== "changes") return [];
+  const { features = [], gone = [] } = JSON.parse(event.data) as Told;
+  return [
+    ...features.map(({ collections, at, ...feature }) => ({
+      id: feature.id,
+      types: collections,
+      at: Date.parse(at),
+      feature,
+    })),
+    ...gone.map(({ id, collections, at }) => ({ id, types: collections, at: Date.parse(at), feature: null })),
+  ];
 }
 
 export const live = new Live();

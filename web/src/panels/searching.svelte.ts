@@ -48,7 +48,7 @@ class Search {
   busy = $state(false);
   error = $state.raw<AskError | null>(null);
   #controller: AbortController | null = null;
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #asked = false;
 
   readonly hits: readonly Hit[] = $derived.by(() => {

@@ -74,6 +74,8 @@ class Atlas {
   readonly objects = new SvelteMap<string, Resource<Features>>();
   /** Objects of a layer with what has changed since they came; of tiles, only what has changed. */
   readonly merged = new SvelteMap<string, readonly Feature[]>();
+  /** How often tiles have had to be asked for again. */
+  stale = $state(0);
   /** The moment that "now" means; moves by the minute. */
   now = $state(Date.now());
 
@@ -224,9 +226,9 @@ class Atlas {
   /** Take up what has changed: into the objects that are there, or over the tiles. */
   take(changes: readonly Change[]): void {
     for (const { layer, shown } of this.placed) {
-      const own = changes.filter((one) => one.type === layer.type);
+      const own = changes.filter((one) => one.types.includes(layer.type));
       if (own.length === 0 || shown.pinned !== null || store.page.time !== null) continue;
-      live.latest.set(layer.id, Date.now());
+      live.latest.set(layer.id, Math.max(...own.map(({ at }) => at)));
       const now = new Map(this.featuresOf(layer).map((one) => [one.id, one]));
       for (const { id, feature } of own) {
         if (feature === null) now.delete(id);
@@ -246,6 +248,15 @@ class Atlas {
     for (const placed of this.right) if (this.isWhole(placed.layer)) this.loadLayer(placed, "right");
   }
 
+  /** Read everything that is shown anew: some of what changed was missed. */
+  readAgain(): void {
+    this.merged.clear();
+    for (const { layer } of this.placed) {
+      if (this.isWhole(layer)) this.objects.get(layer.id)?.retry();
+      else this.stale += 1;
+    }
+  }
+
   /** Follow what changes in the layers on the map, while the clock is at now. */
   #follow(): void {
     const types = this.placed
@@ -253,7 +264,8 @@ class Atlas {
       .map(({ layer }) => layer.type);
     const wanted = store.page.time === null ? [...new Set(types)] : [];
     const { lang } = store;
-    untrack(() => live.follow(wanted, lang, (changes) => this.take(changes)));
+    const follower = { taken: (changes: readonly Change[]) => this.take(changes), missed: () => this.readAgain() };
+    untrack(() => live.follow(wanted, lang, follower));
   }
 
   #loadFigures(): void {

@@ -28,7 +28,7 @@ class Store {
   readonly lang: Language = $derived(this.page.lang ?? this.system.lang);
   readonly theme: Theme = $derived(this.page.theme ?? this.system.theme);
 
-  #writing: number | undefined;
+  #writing: ReturnType<typeof setTimeout> | undefined;
 
   /** Take the state from the address, and follow it. */
   begin(): void {

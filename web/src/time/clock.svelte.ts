@@ -19,7 +19,7 @@ export interface Coverage {
 
 class Clock {
   playing = $state(false);
-  #timer: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Where each layer on the map has data; null for a layer without dates. */
   readonly coverages: readonly (Coverage | { layer: LayerInfo; begin: null; end: null })[] = $derived(

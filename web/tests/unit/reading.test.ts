@@ -142,7 +142,13 @@ test("an object's statements, relations and name are read from its NGSI-LD", () 
 test("an event of the stream has its position, its name and its lines", () => {
   expect(readEvent("id: 42\nevent: change\ndata: {\"a\":\ndata: 1}")).toEqual({ id: "42", name: "change", data: '{"a":\n1}' });
   expect(readEvent(": still here")).toEqual({ id: null, name: "message", data: "" });
-  expect(changesOf(readEvent("data: not json"))).toEqual([]);
+  expect(changesOf(readEvent("event: hello\ndata: {}"))).toEqual([]);
+  const told = { features: [{ type: "Feature", id: "urn:a", geometry: null, properties: { x: 1 }, collections: ["Vehicle"], at: "2026-01-01T00:00:00Z" }], gone: [{ id: "urn:b", collections: ["Vehicle"], at: "2026-01-01T00:00:01Z" }] };
+  const changes = changesOf(readEvent(`id: 7\nevent: changes\ndata: ${JSON.stringify(told)}`));
+  expect(changes.map(({ id, types, feature }) => [id, types, feature?.properties])).toEqual([
+    ["urn:a", ["Vehicle"], { x: 1 }],
+    ["urn:b", ["Vehicle"], undefined],
+  ]);
 });
 
 describe("shapes", () => {
