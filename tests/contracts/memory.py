@@ -31,7 +31,8 @@ from conurb.store.contract import (
     Record,
     TypeInfo,
 )
-from conurb.store.ledger import Held, Ledger, Row
+from conurb.store.ledger import Ledger
+from conurb.store.rows import Held, Row
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

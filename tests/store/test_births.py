@@ -14,7 +14,8 @@ from conurb.model.operations.entity import AppendAttributes, CreateEntity, Delet
 from conurb.model.parse import parse_entity, parse_fragment
 from conurb.model.time import Stamps
 from conurb.store.engines import open_store
-from conurb.store.ledger import Ledger, Rows
+from conurb.store.ledger import Ledger
+from conurb.store.rows import Rows
 
 NOW = 1_800_000_000_000_000
 TABLES = ("entity", "history", "journal", "geo", "multitype", "term")
@@ -60,7 +61,7 @@ def decided(entities: list[Entity], *, the_long_way: bool) -> Rows:
     ledger = Ledger(Stamps(lambda: NOW))
     for entity in entities:
         if the_long_way:
-            ledger._unstored.add(entity.id)
+            ledger._pending.unstored.add(entity.id)
         ledger.decide(CreateEntity(entity))
     return ledger.take_rows(set(), {})
 
@@ -80,7 +81,7 @@ def test_an_object_written_again_in_its_group_is_no_birth_any_more() -> None:
         ledger = Ledger(Stamps(lambda: NOW))
         for entity in ENTITIES:
             if the_long_way:
-                ledger._unstored.add(entity.id)
+                ledger._pending.unstored.add(entity.id)
             ledger.decide(CreateEntity(entity))
         ledger.decide(AppendAttributes("urn:x:plain", fragment))
         ledger.decide(DeleteEntity("urn:x:several"))

@@ -1,7 +1,7 @@
 """Objects that never were before, written as they are: what imports consist of.
 
 Every document of such an object is put together from the texts of its instances, so that each is
-written as JSON once; what the rows mean is said by `conurb.store.ledger.Birth`.
+written as JSON once; what the rows mean is said by `conurb.store.rows.Birth`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import orjson
 
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import BEGINNING, fixed_us
-from conurb.store.ledger import Birth, head_body
 from conurb.store.postgres.geometry import ewkb
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.schema import HEAD_TERM
 from conurb.store.postgres.statement import Arrays, array_literal
 from conurb.store.postgres.values import json_text, number_of, regular
+from conurb.store.rows import Birth, head_body
 
 _CREATED: Final = '"":"created"'
 

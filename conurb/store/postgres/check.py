@@ -13,12 +13,12 @@ import orjson
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
 from conurb.store.contract import ELSEWHERE
-from conurb.store.ledger import head_body
 from conurb.store.postgres.geometry import ewkb, geometries
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.rows import ENTITY_COLUMNS, entity_of
 from conurb.store.postgres.transfer import CHUNK_ROWS
 from conurb.store.postgres.values import flatten
+from conurb.store.rows import head_body
 
 PROBLEMS_MAX: Final = 100
 """Findings told; more of them tell nothing new."""

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 from conurb.errors import BadRequestDataError
 from conurb.model.changes import HistoryInstance
-from conurb.model.evolution import Evolution
+from conurb.model.evolution import HEAD, Evolution
 from conurb.model.query.tree import Query, TemporalQuery
 from conurb.store.contract import EvolutionPage
-from conurb.store.ledger import HEAD
 from conurb.store.postgres.aggregate import fill_aggregates
 from conurb.store.postgres.compile import Moments, Selection
 from conurb.store.postgres.connection import driver

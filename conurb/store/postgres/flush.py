@@ -14,15 +14,16 @@ from typing import Any
 import orjson
 
 from conurb.model.entity import Entity
+from conurb.model.evolution import HEAD
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import BEGINNING
-from conurb.store.ledger import HEAD, Birth, JournalRow, Key, Row, Rows
 from conurb.store.postgres.births import add_birth
 from conurb.store.postgres.geometry import ewkb, geometries
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.schema import HEAD_TERM
 from conurb.store.postgres.statement import LAST_HEADS, SUPERSEDE_LATER, Arrays, array_literal
 from conurb.store.postgres.values import flatten, json_text, number_of
+from conurb.store.rows import Birth, JournalRow, Key, Row, Rows
 
 Statement = tuple[str, list[Any]]
 

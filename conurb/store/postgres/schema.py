@@ -25,8 +25,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from conurb.errors import UnavailableError
+from conurb.model.evolution import HEAD
 from conurb.model.time import BEGINNING
-from conurb.store.ledger import HEAD
 from conurb.store.postgres.connection import Address, driver
 from conurb.store.postgres.functions import COLLATION, FUNCTIONS
 

@@ -17,10 +17,10 @@ import orjson
 from conurb.errors import BadRequestDataError, ConflictError
 from conurb.model.entity import Entity
 from conurb.store.contract import Position
-from conurb.store.ledger import Row
 from conurb.store.postgres.flush import Flush, Known
 from conurb.store.postgres.names import Names
 from conurb.store.postgres.statement import LAST_HEADS, Arrays, array_literal
+from conurb.store.rows import Row
 
 FORMAT: Final = "conurb-store/1"
 

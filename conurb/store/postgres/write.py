@@ -17,10 +17,11 @@ import orjson
 from conurb.errors import BadRequestDataError, ConurbError, InvariantError
 from conurb.model.changes import HistoryInstance, Operation
 from conurb.model.entity import Instance
+from conurb.model.evolution import HEAD
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import Document, Outcome
 from conurb.store.group import Request, Result
-from conurb.store.ledger import HEAD, Held, Key, Ledger, Needs
+from conurb.store.ledger import Ledger
 from conurb.store.postgres import loading
 from conurb.store.postgres.connection import (
     Address,
@@ -35,6 +36,7 @@ from conurb.store.postgres.rows import (
     entity_of,
     history_of,
 )
+from conurb.store.rows import Held, Key, Needs
 
 THREAD_OPERATIONS_MIN: Final = 200
 """A group of this many operations is decided on a thread, so that the event loop stays free."""

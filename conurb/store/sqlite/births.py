@@ -17,7 +17,7 @@ import orjson
 from conurb.model.entity import Entity, Instance
 from conurb.model.operations.expiry import next_expiry
 from conurb.model.time import BEGINNING, fixed_us
-from conurb.store.ledger import Birth, head_body
+from conurb.store.rows import Birth, head_body
 from conurb.store.sqlite import geometries
 from conurb.store.sqlite.rows import HEAD_TERM, journal_head, texts_document
 from conurb.store.sqlite.values import IRREGULAR, regular

@@ -11,7 +11,7 @@ import orjson
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
 from conurb.store.contract import ELSEWHERE
-from conurb.store.ledger import head_body
+from conurb.store.rows import head_body
 from conurb.store.sqlite.geometries import expected_rows
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HEAD_TERM, Terms, entity_of
 from conurb.store.sqlite.values import IRREGULAR, flat, regular

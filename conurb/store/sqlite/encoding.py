@@ -13,7 +13,7 @@ import orjson
 from conurb.model.entity import Instance
 from conurb.model.evolution import HEAD
 from conurb.model.operations.expiry import next_expiry
-from conurb.store.ledger import Held, Row
+from conurb.store.rows import Held, Row
 from conurb.store.sqlite.rows import texts_document
 from conurb.store.sqlite.values import IRREGULAR, flat, regular
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from conurb.store.ledger import JournalRow
+from conurb.store.rows import JournalRow
 from conurb.store.sqlite.births import journal_after
 from conurb.store.sqlite.rows import journal_head
 

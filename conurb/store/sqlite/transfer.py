@@ -17,7 +17,7 @@ import orjson
 from conurb.errors import BadRequestDataError, ConflictError
 from conurb.model.entity import Entity
 from conurb.store.contract import Position
-from conurb.store.ledger import Held, Row
+from conurb.store.rows import Held, Row
 from conurb.store.sqlite.documents import put_position
 from conurb.store.sqlite.rows import Terms
 from conurb.store.sqlite.write import Writer

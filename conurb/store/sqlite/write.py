@@ -18,7 +18,8 @@ from conurb.model.entity import Entity, Instance
 from conurb.model.time import Stamps
 from conurb.store.contract import Outcome
 from conurb.store.group import Request, Result
-from conurb.store.ledger import Held, Key, Ledger, Needs, Row, Rows
+from conurb.store.ledger import Ledger
+from conurb.store.rows import Held, Key, Needs, Row, Rows
 from conurb.store.sqlite import geometries
 from conurb.store.sqlite.births import INSERT_BORN, BirthRows, Shapes
 from conurb.store.sqlite.documents import delete_document, put_document, put_position
