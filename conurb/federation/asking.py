@@ -155,6 +155,9 @@ def bared(query: Query) -> Query:
 def temporal_params(query: TemporalQuery) -> dict[str, str]:
     """Write what a temporal query adds to a query."""
     params = window_params(query.window)
+    if query.aggregation is None:
+        # What has no time of its own is told apart by when it was stored.
+        params["options"] = "sysAttrs"
     if query.last_n is not None:
         params["lastN"] = str(query.last_n)
     if query.aggregation is not None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from conurb.access.caller import Caller
 from conurb.errors import SourceError, SourceTimeoutError
+from conurb.federation.deadlines import COPIES_SHARE, left_s
 from conurb.federation.peers import LocalPeer, Peer, Reads
 from conurb.federation.reach import Reach
 from conurb.federation.replication import Replica, Replication
@@ -79,7 +80,9 @@ class BackedPeer:
             return at_us is None and known_at_us is None and holds(replica, query)
 
         return await self._first(
-            lambda peer: peer.query(caller, query, at_us=at_us, known_at_us=known_at_us), has
+            caller,
+            lambda peer: peer.query(caller, query, at_us=at_us, known_at_us=known_at_us),
+            has,
         )
 
     async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> Answer:
@@ -87,7 +90,9 @@ class BackedPeer:
 
         Raises what the member failed with when there is none: it may have one that isn't copied.
         """
-        found = await self._first(lambda peer: peer.find_many(caller, entity_ids), lambda _: True)
+        found = await self._first(
+            caller, lambda peer: peer.find_many(caller, entity_ids), lambda _: True
+        )
         if self._replica is not None and not found.entities:
             self.copied_age_s = None
             raise SourceTimeoutError("didn't answer, and its copies have nothing of it")
@@ -114,18 +119,23 @@ class BackedPeer:
         return await self._home.evolution(caller, query)
 
     async def _first(
-        self, ask: Callable[[Peer], Awaitable[T]], has: Callable[[Replica], bool]
+        self, caller: Caller, ask: Callable[[Peer], Awaitable[T]], has: Callable[[Replica], bool]
     ) -> T:
         if self._replica is not None:
             return await ask(self._replica[1])
+        left = left_s(caller)
+        within_s = self._home.timeout_s
+        if left is not None:
+            # What is left has to be enough for the copies.
+            within_s = min(within_s, left * COPIES_SHARE)
         try:
-            async with asyncio.timeout(self._home.timeout_s):
+            async with asyncio.timeout(within_s):
                 return await ask(self._home)
         except (SourceError, TimeoutError) as error:
             copies = await self._copies(has)
             if copies is None:
                 if isinstance(error, TimeoutError):
-                    raise SourceTimeoutError(f"no answer in {self._home.timeout_s:g} s") from error
+                    raise SourceTimeoutError(f"no answer in {within_s:.3g} s") from error
                 raise
             return await ask(copies)
 

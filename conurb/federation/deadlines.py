@@ -12,10 +12,12 @@ from time import monotonic
 from typing import Final
 
 from conurb.access.caller import Caller
+from conurb.errors import BadRequestDataError
 
 HEADER: Final = "Conurb-Deadline-Ms"
 """How many milliseconds are left to answer a request."""
 
+DEADLINE_MS_MAX: Final = 3_600_000
 OWN_SHARE: Final = 0.05
 OWN_S_MAX: Final = 0.05
 """What a node keeps of the time that is left to put an answer together: a share, and at most."""
@@ -36,3 +38,20 @@ def bounded(timeout_s: float, caller: Caller | None) -> float:
     """Give how long one node may take: its own time, or what the caller has left if less."""
     left = None if caller is None else left_s(caller)
     return timeout_s if left is None else min(timeout_s, left)
+
+
+def written(within_s: float) -> str:
+    """Write the time that is left for the header."""
+    return str(max(0, int(within_s * 1000)))
+
+
+def deadline_of(text: str) -> float:
+    """Read the header: give the moment, by the monotonic clock, at which the time is over.
+
+    Raises BadRequestDataError when it isn't a number of milliseconds up to `DEADLINE_MS_MAX`.
+    """
+    if not text.isascii() or not text.isdigit() or int(text[:10]) > DEADLINE_MS_MAX:
+        raise BadRequestDataError(
+            f"{HEADER}: {text!r:.40} is not a number of milliseconds up to {DEADLINE_MS_MAX}"
+        )
+    return monotonic() + int(text[:10]) / 1000

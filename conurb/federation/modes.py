@@ -31,6 +31,8 @@ class Part:
 
 def merge_parts(parts: Sequence[Part], proxied: Sequence[Leg]) -> Entity:
     """Merge the parts of one entity; `proxied` are the legs in mode exclusive or redirect asked."""
+    if len(parts) == 1 and not proxied:
+        return parts[0].entity
     types = frozenset(one for part in parts for one in part.entity.types)
     owners = [leg for leg in proxied if leg.covers(parts[0].id, types)]
     equal: list[Entity] = []

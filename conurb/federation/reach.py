@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from conurb.access.caller import Caller
 from conurb.errors import UnavailableError
 from conurb.federation.completeness import Absence, Skip
+from conurb.federation.extents import may_move
 from conurb.federation.legs import Leg
 from conurb.federation.peers import LocalPeer, Open, Peer, Reads, peer_of
 from conurb.federation.registration_subscriptions import RegistrationSubscriptions
 from conurb.federation.registrations import Registrations
+from conurb.federation.surveys import Surveys
 from conurb.federation.wire import Wire
 from conurb.model.query.tree import Query, TimeWindow
 from conurb.node.node import Node
@@ -69,6 +71,7 @@ class Reach:
         self.alias = alias or name
         self.wire = wire
         self.open_node = open_node
+        self.surveys = Surveys(node, open_node=open_node, wire=wire)
         self.backed: Callable[[Peer], Peer] = lambda peer: peer
         own = Reads(node.consume, node.temporal, node.store)
 
@@ -110,10 +113,19 @@ class Reach:
         nodes wherever their objects are now.
         """
         choice = Choice([self._itself], [], [])
-        for match in await self.registrations.find(query, window=window, passed=caller.via):
+        anywhere = query if query.geo is None else replace(query, geo=None)
+        declared = None
+        for match in await self.registrations.find(anywhere, window=window, passed=caller.via):
             leg = Leg(match.registration, match.information)
             if not any(map(leg.supports, operations)):
                 continue
+            if query.geo is not None and not past:
+                if declared is None:
+                    declared = await self._declared(caller, query)
+                skip = await self._skip(caller, leg, query, declared)
+                if skip is not None:
+                    choice.skipped.append(skip)
+                    continue
             try:
                 peer = peer_of(leg, self.open_node, self.wire, self.went)
             except UnavailableError as error:
@@ -121,6 +133,26 @@ class Reach:
                 continue
             choice.peers.append(self.backed(peer))
         return choice
+
+    async def _declared(self, caller: Caller, query: Query) -> frozenset[str]:
+        """Give the ids of registrations whose declared area a question has to do with."""
+        found = await self.registrations.find(query, passed=caller.via)
+        return frozenset(match.registration.id for match in found)
+
+    async def _skip(
+        self, caller: Caller, leg: Leg, query: Query, declared: frozenset[str]
+    ) -> Skip | None:
+        """Say why a node needn't be asked a geographic question; None when it has to be.
+
+        Where its objects were measured decides; where that isn't known, the area that it was
+        registered for, but not for what may move.
+        """
+        measured = await self.surveys.skip(caller, leg, query)
+        if isinstance(measured, Skip):
+            return measured
+        if measured or leg.registration.id in declared or may_move(query):
+            return None
+        return Skip(leg.name, "registered for another area")
 
     def went(self, registration_id: str, ok: bool) -> None:
         """Count a request to a source."""

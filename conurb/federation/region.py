@@ -46,7 +46,7 @@ def federate(
     answers as before.
     """
     reach = Reach(node, name=name, open_node=open_node, alias=alias, wire=wire)
-    node.companions += [reach.registrations, reach.registration_subscriptions]
+    node.companions += [reach.registrations, reach.registration_subscriptions, reach.surveys]
     cascade = Cascade(node, reach)
     node.companions += [cascade, Live(node, reach)]
     node.provide = FederatedProvision(node, node.provide, reach)

@@ -22,6 +22,7 @@ from conurb.errors import (
     InputError,
     SourceError,
 )
+from conurb.federation import spans
 from conurb.federation.asking import (
     GEO,
     OF_QUERIES,
@@ -54,6 +55,7 @@ from conurb.model.query.tree import (
 )
 from conurb.node.consume import Answer
 from conurb.store.contract import AttributeInfo, EvolutionPage, TypeInfo
+from conurb.store.together import Run
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller
@@ -86,6 +88,7 @@ class _Given:
     more: bool
     total: int | None
     said: tuple[Absence, ...] = ()
+    runs: tuple[Run, ...] | None = None
 
 
 class RemotePeer:
@@ -148,6 +151,7 @@ class RemotePeer:
                         total=given.total,
                         more=given.more,
                         completeness=Completeness(missing=given.said),
+                        runs=given.runs,
                     )
                 self._drained = await self._drain_whole(caller, asked, wording, query)
         part = self._drained[query.offset : query.offset + query.limit]
@@ -207,7 +211,8 @@ class RemotePeer:
         whole = len(entities) > asked.limit or len(entities) < asked.limit
         more = 'rel="next"' in reply.headers.get("link", "") or not whole
         total = _count(reply) if asked.count else None
-        return _Given(entities, more, total, warnings_of(reply))
+        runs = spans.read(reply.headers.get(spans.HEADER.lower(), ""))
+        return _Given(entities, more, total, warnings_of(reply), runs)
 
     async def _post(self, caller: Caller, asked: Query, wording: Wording) -> Reply:
         terms = wording.terms

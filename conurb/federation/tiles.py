@@ -84,8 +84,10 @@ class FederatedTiles(Tiles):
     async def _parts(
         self, caller: Caller, wanted: TileAsk, at_us: int | None
     ) -> tuple[list[Drawn], Completeness]:
-        peers, absences = await self._reach.peers(caller, on_tile(wanted))
-        answers, missing = await ask(peers, lambda peer: self._part(peer, caller, wanted, at_us))
+        choice = await self._reach.choose(caller, on_tile(wanted), past=at_us is not None)
+        answers, missing = await ask(
+            choice.peers, lambda peer: self._part(peer, caller, wanted, at_us), caller=caller
+        )
         behind = [
             absence
             for _, one in answers
@@ -93,7 +95,9 @@ class FederatedTiles(Tiles):
             for absence in one.completeness.missing
         ]
         parts = [one for _, one in answers if one.layer.data or one.layer.left_out]
-        return parts, completeness_of(peers, [*absences, *missing, *behind])
+        return parts, completeness_of(
+            choice.peers, [*choice.absences, *missing, *behind], choice.skipped
+        )
 
     async def _together(self, wanted: TileAsk, parts: list[Drawn]) -> Drawn:
         """Put layers together, unless just these have been before."""

@@ -33,6 +33,8 @@ from conurb.errors import (
 )
 from conurb.federation.breaker import Breaker, Breakers
 from conurb.federation.cache import Answers, Given
+from conurb.federation.deadlines import HEADER as DEADLINE_HEADER
+from conurb.federation.deadlines import bounded, written
 from conurb.model.context import core_terms
 from conurb.model.endpoint import HEADER_NAME, HEADER_VALUE, OWN_HEADERS
 from conurb.model.time import US_PER_S
@@ -58,6 +60,11 @@ CONNECTIONS_MAX: Final = 1024
 """Connections of a process to all of its sources."""
 KEPT_CONNECTIONS: Final = 256
 KEPT_CONNECTION_S: Final = 30.0
+PATIENCE_S: Final = 1.0
+"""A request that is given up sooner than this says nothing of its source."""
+KIN_HEADER: Final = "conurb-node"
+"""Said by nodes of this program to other nodes that ask them."""
+KIN_MAX: Final = 10_000
 READING_PATHS: Final = frozenset({"/entityOperations/query", "/temporal/entityOperations/query"})
 """Where a POST changes nothing."""
 SAFE: Final = ":,;/@!$'()*~"
@@ -136,6 +143,7 @@ class Wire:
         self._contexts = contexts
         self._transport = transport
         self._client: httpx.AsyncClient | None = None
+        self._kin: dict[str, None] = {}
         self._answers = Answers()
 
     async def close(self) -> None:
@@ -143,6 +151,10 @@ class Wire:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+
+    def is_kin(self, registration: Registration) -> bool:
+        """Whether a source has said of itself that it is a node of this program."""
+        return registration.endpoint in self._kin
 
     async def wording(self, registration: Registration, caller: Caller) -> Wording:
         """Give the @context for a source: the one that it asks for, else that of the request."""
@@ -205,11 +217,14 @@ class Wire:
             )
         within_s = registration.timeout_s or TIMEOUT_S
         within_s = within_s if timeout_s is None else min(within_s, timeout_s)
+        if reads:
+            within_s = bounded(within_s, caller)
+            headers.append((DEADLINE_HEADER, written(within_s)))
         request = httpx.Request(method, url, headers=headers, content=content)
         if not lasting_s:
-            return (await self._exchange(request, breaker, registration.cooldown_s, within_s))[0]
+            return (await self._exchange(request, breaker, registration, within_s))[0]
         try:
-            reply, body = await self._exchange(request, breaker, registration.cooldown_s, within_s)
+            reply, body = await self._exchange(request, breaker, registration, within_s)
         finally:
             if not reads:
                 self._answers.forget(registration.id)
@@ -219,22 +234,33 @@ class Wire:
         return reply
 
     async def _exchange(
-        self, request: httpx.Request, breaker: Breaker, cooldown_s: float, within_s: float
+        self,
+        request: httpx.Request,
+        breaker: Breaker,
+        registration: Registration,
+        within_s: float,
     ) -> tuple[Reply, bytes]:
         """Exchange a request for its answer, read and as it came."""
         started = perf_counter()
+        cooldown_s = registration.cooldown_s
+        # Who is in a hurry doesn't learn whether a source is there.
+        patience_s = max(within_s, min(registration.timeout_s or TIMEOUT_S, PATIENCE_S))
+
+        def unanswered(reason: str) -> None:
+            if perf_counter() - started >= patience_s * 0.95:
+                breaker.silent(reason, cooldown_s=cooldown_s)
+            else:
+                breaker.abandoned()
+
         try:
             async with asyncio.timeout(within_s):
                 status, headers, body = await self._read(request)
         except asyncio.CancelledError:
-            if perf_counter() - started >= within_s * 0.95:
-                breaker.silent(f"no answer in {within_s:g} s", cooldown_s=cooldown_s)
-            else:
-                breaker.abandoned()
+            unanswered(f"no answer in {within_s:.3g} s")
             raise
         except TimeoutError as error:
-            reason = f"no answer in {within_s:g} s"
-            breaker.silent(reason, cooldown_s=cooldown_s)
+            reason = f"no answer in {within_s:.3g} s"
+            unanswered(reason)
             raise SourceTimeoutError(reason) from error
         except _TooLargeError as error:
             reason = f"the answer is over {ANSWER_BYTES_MAX} bytes"
@@ -245,6 +271,8 @@ class Wire:
             breaker.silent(reason, cooldown_s=cooldown_s)
             raise SourceTimeoutError(reason) from error
         took_s = perf_counter() - started
+        if KIN_HEADER in headers and len(self._kin) < KIN_MAX:
+            self._kin[registration.endpoint] = None
         if status >= 500 and status != 508:
             reason = f"answered {status}"
             breaker.erred(took_s, reason, cooldown_s=cooldown_s)

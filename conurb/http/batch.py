@@ -16,7 +16,13 @@ import orjson
 from conurb.errors import BadRequestDataError, ConurbError
 from conurb.http import params as p
 from conurb.http.asking import query_params, read_join, read_query
-from conurb.http.completeness import completeness_headers, consumption, is_strict, provision
+from conurb.http.completeness import (
+    completeness_headers,
+    consumption,
+    id_headers,
+    is_strict,
+    provision,
+)
 from conurb.http.entities import MEDIA, MULTI_STATUS
 from conurb.http.exchange import Answer, Exchange, give_json, no_content
 from conurb.http.outcomes import batch_result
@@ -200,6 +206,7 @@ async def query(exchange: Exchange) -> Answer:
     answer = await consume.query(exchange.caller, asked, join=inlined(join))
     headers = page_headers(exchange, asked, more=answer.more, total=answer.total)
     headers += completeness_headers(answer, strict=is_strict(exchange))
+    headers += await id_headers(exchange, asked, answer)
     exchange.params = params
     return await give_entities(exchange, answer.entities, terms, view, join=join, headers=headers)
 

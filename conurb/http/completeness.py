@@ -19,9 +19,11 @@ from conurb.federation.completeness import (
     IncompleteError,
 )
 from conurb.federation.history import FederatedTemporal
+from conurb.federation.spans import HEADER, spans_of, written
 
 if TYPE_CHECKING:
     from conurb.http.exchange import Exchange, Header
+    from conurb.model.query.tree import Query
     from conurb.node.consume import Answer, Consumption
     from conurb.node.provide import Provision
     from conurb.node.temporal import Temporal
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 COMPLETENESS: Final = b"conurb-completeness"
 WARNING: Final = b"ngsild-warning"
 COPIES: Final = b"conurb-copies"
+IDS: Final = HEADER.lower().encode()
 STRICT_HEADER: Final = b"conurb-strict"
 
 
@@ -62,6 +65,15 @@ def headers_of(said: Completeness) -> list[Header]:
         value = f'{absence.code} {absence.node} "{text}"'
         headers.append((WARNING, value.encode("ascii", "replace").replace(b"\n", b" ")))
     return headers
+
+
+async def id_headers(exchange: Exchange, query: Query, answer: Answer) -> list[Header]:
+    """Tell a node that asks for others where the ids lie that were counted."""
+    if answer.total is None or b"via" not in exchange.headers:
+        return []
+    spans = await spans_of(await exchange.node(), exchange.caller, query, answer)
+    said = None if spans is None else written(spans)
+    return [] if said is None else [(IDS, said.encode())]
 
 
 async def consumption(exchange: Exchange) -> Consumption:

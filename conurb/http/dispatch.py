@@ -21,6 +21,7 @@ from conurb.errors import (
 )
 from conurb.federation.completeness import IncompleteError, NotFoundHereError
 from conurb.federation.replication import holds_copies
+from conurb.federation.wire import KIN_HEADER
 from conurb.http.apart import ApartReader
 from conurb.http.auth import TokenBook, caller_of
 from conurb.http.completeness import headers_of, is_strict
@@ -38,6 +39,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 ECHOED: Final = (b"ngsild-tenant", b"ngsild-snapshot")
 """Headers that an answer repeats, so that a client sees whose data it got (6.3.14, 6.3.22)."""
+
+KIN: Final = KIN_HEADER.encode()
 
 READING_POSTS: Final = frozenset(
     {
@@ -115,6 +118,8 @@ class Dispatcher:
             given = headers.get(name)
             if given is not None:
                 answer.headers.append((name, given))
+        if b"via" in headers:
+            answer.headers.append((KIN, self._host.id.encode("ascii", "replace")))
         if answer.stream is not None:
             await send_stream(receive, send, answer, bodyless=exchange.method == "HEAD")
         else:

@@ -21,6 +21,7 @@ from conurb.errors import (
     LengthRequiredError,
     TooLargeError,
 )
+from conurb.federation.deadlines import HEADER, deadline_of
 from conurb.http.negotiation import (
     NO_PREFERENCES,
     Preferences,
@@ -52,6 +53,7 @@ MEDIA_HEADERS: Final[dict[str, Header]] = {
     media: (b"content-type", media.encode()) for media in (JSON, JSON_LD, GEO_JSON)
 }
 VIA_MAX: Final = 64
+DEADLINE: Final = HEADER.lower().encode()
 
 
 @dataclass(slots=True)
@@ -141,6 +143,9 @@ class Exchange:
             if len(passed) > VIA_MAX:
                 raise InvalidRequestError(f"Via names {len(passed)} nodes, over {VIA_MAX}")
             caller = replace(caller, via=passed)
+        within = self.headers.get(DEADLINE)
+        if within is not None:
+            caller = replace(caller, deadline_s=deadline_of(within.decode("latin-1")))
         self.caller = caller
 
     def _check_length(self) -> None:
@@ -173,7 +178,7 @@ class Exchange:
                 self._node = await self.host.snapshot(self.caller, self.tenant, snapshot_id)
             else:
                 self._node = await self.host.node(self.tenant, create=self.route.makes_tenant)
-            self.caller = replace(self.caller, trigger=Trigger(self.headers, self._terms))
+            self.caller = self.caller.asking(Trigger(self.headers, self._terms))
         return self._node
 
     async def body(self) -> bytes:

@@ -3,8 +3,7 @@
 A region asks its co-located nodes for one ordered page. To ask each by itself would cost a task, a
 compilation and a page of objects per node; stores that can be read together are read by one job:
 statements are compiled once and hold for all that are alike, their rows are merged as they come,
-and only the objects of the page are loaded. Which stores that are, `is_readable` says; others are
-asked one by one.
+and only the objects of the page are loaded. Such a store has a `door`; others are asked one by one.
 """
 
 from __future__ import annotations
@@ -71,10 +70,8 @@ class JointHistory:
 
 
 def is_readable(store: Store) -> bool:
-    """Whether a store can be read together with others."""
-    from conurb.store.sqlite.engine import SqliteStore
-
-    return isinstance(store, SqliteStore)
+    """Whether a store, or what it is wrapped in, can be read together with others."""
+    return getattr(store, "door", None) is not None
 
 
 async def query_together(
@@ -92,6 +89,15 @@ async def query_together(
     from conurb.store.sqlite.together import query_stores
 
     return await query_stores(asked, within_s=within_s, at_us=at_us, known_at_us=known_at_us)
+
+
+async def find_runs(store: Store, query: Query) -> tuple[Run, ...] | None:
+    """Find where the ids of current objects of a query's types lie; None when that isn't known."""
+    if not is_readable(store):
+        return None
+    from conurb.store.sqlite.together import runs_of_store
+
+    return runs_of_store(store, query)
 
 
 async def evolve_together(

@@ -20,7 +20,7 @@ import apsw
 from conurb.errors import InvariantError, UnavailableError
 from conurb.store.sqlite.connections import Lease, help_reading
 from conurb.store.sqlite.disjoint import States, runs_of
-from conurb.store.sqlite.engine import SqliteStore
+from conurb.store.sqlite.engine import Door
 from conurb.store.sqlite.sources import Parameters, Reach
 from conurb.store.together import COUNTED_MAX, Asked, Run, meeting
 
@@ -46,7 +46,7 @@ class Begun:
     """
 
     number: int
-    store: SqliteStore
+    door: Door
     query: Query
     lease: Lease
     plan: Plan | None = None
@@ -62,7 +62,7 @@ class Begun:
 
     def reach(self, now_us: int) -> Reach:
         """Give what a compilation needs of the file."""
-        terms = self.store.door.terms
+        terms = self.door.terms
         return Reach(self.connection, terms, Parameters(), now_us, known=self.lease.known)
 
     def stand_still(self) -> None:
@@ -73,6 +73,14 @@ class Begun:
         if version != self.lease.version:
             self.lease.version = version
             self.lease.known.clear()
+
+
+def door_of(asked: Asked) -> Door:
+    """Give the way into a store that can be read together with others."""
+    door = getattr(asked.store, "door", None)
+    if not isinstance(door, Door):
+        raise InvariantError(f"{asked.store!r} can't be read together with others")
+    return door
 
 
 class Job:
@@ -121,10 +129,9 @@ class Job:
                 help_reading(self._work)
 
     def _begin(self, number: int, asked: Asked) -> None:
-        if not isinstance(asked.store, SqliteStore):
-            raise InvariantError(f"{asked.store!r} can't be read together with others")
         try:
-            one = Begun(number, asked.store, asked.query, asked.store.door.connections.lease())
+            door = door_of(asked)
+            one = Begun(number, door, asked.query, door.connections.lease())
             self.begun.append(one)
             one.connection.set_progress_handler(self._is_late, PROGRESS_STEPS)
             one.stand_still()
@@ -178,7 +185,7 @@ class Job:
             except apsw.Error:
                 connection.close(True)
             else:
-                one.store.door.connections.give_back(one.lease)
+                one.door.connections.give_back(one.lease)
 
 
 @dataclass(frozen=True, slots=True)

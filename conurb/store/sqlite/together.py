@@ -13,15 +13,17 @@ from functools import total_ordering
 from typing import TYPE_CHECKING, Any
 
 from conurb.store.sqlite.connections import in_readers
-from conurb.store.sqlite.disjoint import States, least_of
-from conurb.store.sqlite.engine import SqliteStore
-from conurb.store.sqlite.job import Begun, Job, count_of
+from conurb.store.sqlite.disjoint import States, least_of, runs_of
+from conurb.store.sqlite.engine import Door
+from conurb.store.sqlite.job import Begun, Job, count_of, door_of
 from conurb.store.sqlite.select import Plan, load_current, selection
 from conurb.store.sqlite.sources import Parameters, Reach
-from conurb.store.together import Asked, Joint
+from conurb.store.together import Asked, Joint, Run
 
 if TYPE_CHECKING:
     from conurb.model.entity import Entity
+    from conurb.model.query.tree import Query
+    from conurb.store.contract import Store
 
 
 async def query_stores(
@@ -30,9 +32,16 @@ async def query_stores(
     """Query several files; see `conurb.store.together.query_together`."""
     job = _QueryJob(asked, time.monotonic() + within_s, at_us=at_us, known_at_us=known_at_us)
     joint = await in_readers(job.run)
-    for attribute, store in job.unindexed:
-        store.door.index_soon(attribute)
+    for attribute, door in job.unindexed:
+        door.index_soon(attribute)
     return joint
+
+
+def runs_of_store(store: Store, query: Query) -> tuple[Run, ...] | None:
+    """Give where the ids of a query's types lie in one file; on the event loop: they are seeks."""
+    door = door_of(Asked(store, query))
+    reach = Reach(door.connections.inline(), door.terms, Parameters(), 0)
+    return runs_of(reach, query, fine=False)
 
 
 class _QueryJob(Job):
@@ -48,10 +57,8 @@ class _QueryJob(Job):
     ) -> None:
         super().__init__(asked, deadline_s)
         self._at_us, self._known_at_us = at_us, known_at_us
-        first = asked[0]
-        assert isinstance(first.store, SqliteStore)  # noqa: S101 - the caller has looked
-        self._now_us = first.store.door.clock()
-        self._wish = first.query
+        self._now_us = door_of(asked[0]).clock()
+        self._wish = asked[0].query
         self._plans: dict[int, list[Plan]] = {}
         # Each file gives as many rows as the page could need of it alone, as they are asked for.
         end = self._wish.offset + self._wish.limit if self._wish.limit else 0
@@ -62,7 +69,7 @@ class _QueryJob(Job):
         is_now = at_us is None and known_at_us is None
         self._is_lazy = is_now and self._wish.limit > 0 and not self._wish.order
         self._states: States = "current" if is_now else "past"
-        self.unindexed: list[tuple[str, SqliteStore]] = []
+        self.unindexed: list[tuple[str, Door]] = []
 
     def run(self) -> Joint:
         """Read the page, in this thread."""
@@ -111,7 +118,7 @@ class _QueryJob(Job):
             plan = made.compile()
             plans.append(plan)
         one.plan = plan
-        self.unindexed += [(attribute, one.store) for attribute in plan.unindexed]
+        self.unindexed += [(attribute, one.door) for attribute in plan.unindexed]
         return plan
 
     # ── the page ──────────────────────────────────────────────────────────────────────────────
@@ -184,7 +191,7 @@ class _QueryJob(Job):
     def _load(self, one: Begun, eids: list[int]) -> dict[int, Entity]:
         if self._at_us is None and self._known_at_us is None:
             return load_current(one.connection, eids)
-        reach = Reach(one.connection, one.store.door.terms, Parameters(), self._now_us)
+        reach = one.reach(self._now_us)
         past = selection(reach, one.query, at_us=self._at_us, known_at_us=self._known_at_us)
         return past.load(eids)
 

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import TooComplexQueryError
 from conurb.store.sqlite.connections import in_readers
-from conurb.store.sqlite.engine import SqliteStore
 from conurb.store.sqlite.evolution import EvolutionSelect, Head, Rows, cut, end_of
-from conurb.store.sqlite.job import Begun, Job, count_of
+from conurb.store.sqlite.job import Begun, Job, count_of, door_of
 from conurb.store.sqlite.together import Descending
 from conurb.store.together import INSTANCES_MAX, Asked, JointHistory
 
@@ -50,9 +49,7 @@ class _HistoryJob(Job):
     def __init__(self, asked: Sequence[Asked], temporal: TemporalQuery, deadline_s: float) -> None:
         super().__init__(asked, deadline_s)
         self._temporal = temporal
-        first = asked[0]
-        assert isinstance(first.store, SqliteStore)  # noqa: S101 - the caller has looked
-        self._now_us = first.store.door.clock()
+        self._now_us = door_of(asked[0]).clock()
         wish = temporal.query
         self._end = wish.offset + wish.limit if wish.limit else 0
         self._falls = bool(wish.order and wish.order[0].descending)
