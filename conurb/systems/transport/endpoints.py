@@ -194,12 +194,16 @@ async def way_between(asked: Asked) -> Response:
         {
             **_about(built, by),
             "seconds": round(steps[-1][2]) if steps else None,
-            "steps": [
-                {"at": place, "by": mode, "seconds": round(seconds)}
-                for place, mode, seconds in steps
-            ],
+            "steps": [_step(*one) for one in steps],
         }
     )
+
+
+def _step(node: str, mode: str, seconds: float) -> dict[str, Any]:
+    """Say one step: at a stop or a city, or aboard a route's vehicle."""
+    route, aboard, _ = node.partition("/") if "#" in node else (node, "", "")
+    place = {"aboard": route} if aboard else {"at": node}
+    return {**place, "by": mode, "seconds": round(seconds)}
 
 
 async def dead_ends(asked: Asked) -> Response:

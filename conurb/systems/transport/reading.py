@@ -173,6 +173,8 @@ async def read_board(reader: Reader, stop: str) -> tuple[Board, Batch]:
     calls = _rows(StopTime, await reader.linked(("GtfsStopTime",), "hasStop", stops))
     trips = _rows(Trip, await reader.many(("GtfsTrip",), (one.trip_id for one in calls)))
     services = [one.service_id for one in trips]
+    ends = await _last_calls(reader, {one.trip_id for one in calls if one.pickup_type is None})
+    calls = [one for one in calls if ends.get(one.trip_id, -1) != one.stop_sequence]
     repeated = _rows(
         Frequency, await reader.linked(("GtfsFrequency",), "hasTrip", (t.trip_id for t in trips))
     )
@@ -196,6 +198,14 @@ def terms_of_stop() -> tuple[str, ...]:
 def _rows(table: type[AnyRow], entities: Iterable[Entity]) -> list[AnyRow]:
     rows: list[AnyRow] = list(rows_of(table, entities, str))  # type: ignore[arg-type]
     return rows
+
+
+async def _last_calls(reader: Reader, trips: Iterable[str]) -> dict[str, int]:
+    """Give the sequence of the last call of trips, at which nobody gets on."""
+    last: dict[str, int] = {}
+    for call in _rows(StopTime, await reader.linked(("GtfsStopTime",), "hasTrip", trips)):
+        last[call.trip_id] = max(last.get(call.trip_id, 0), call.stop_sequence)
+    return last
 
 
 async def _first_calls(reader: Reader, trips: Sequence[str]) -> dict[str, int]:

@@ -23,6 +23,7 @@ from conurb.systems.transport.gtfs.tables import (
 from conurb.systems.transport.live import Call
 
 US: Final = 1_000_000
+NO_PICKUP: Final = 1
 REPEATS_MAX: Final = 2_000
 """Departures that one frequency gives in a day, at most."""
 
@@ -89,7 +90,7 @@ def departures(
         name = day.strftime("%Y%m%d")
         for call in board.calls:
             trip = board.trips.get(call.trip_id)
-            if trip is None or trip.service_id not in running or call.departure_time is None:
+            if trip is None or trip.service_id not in running or not _can_board(call):
                 continue
             head_sign = call.stop_headsign or trip.trip_headsign
             planned = Departure(
@@ -102,6 +103,11 @@ def departures(
                 if from_us <= leaving.at_us < to_us:
                     found.append(leaving)
     return sorted(found, key=lambda leaving: (leaving.at_us, leaving.trip))[:limit]
+
+
+def _can_board(call: StopTime) -> bool:
+    """Whether a trip takes anybody up there: it doesn't where it ends."""
+    return call.departure_time is not None and call.pickup_type != NO_PICKUP
 
 
 def _times(

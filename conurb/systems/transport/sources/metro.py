@@ -39,6 +39,9 @@ ASSUMED: Final = frozenset({"arrivalTime", "departureTime", "headwaySeconds"})
 SOURCE: Final = "luxueyan/generate-china-subways-geojson (ISC), December 2020"
 AGENCY_URL: Final = "https://github.com/luxueyan/generate-china-subways-geojson"
 SUBWAY: Final = 1
+NOT_AVAILABLE: Final = 1
+"""Of pickup_type and drop_off_type: there is none."""
+
 SAME_STATION_M: Final = 250.0
 """Within this distance a line's vertex is a station, though another line gave its name."""
 
@@ -288,6 +291,9 @@ def _add_trip(
                 departure_time=at,
                 stop_id=station.id,
                 stop_sequence=number,
+                # Nobody gets off where a trip sets out, or on where it ends.
+                pickup_type=NOT_AVAILABLE if number == len(stations) - 1 else None,
+                drop_off_type=NOT_AVAILABLE if number == 0 else None,
                 shape_dist_traveled=round(metres, 1),
                 timepoint=0,
             )
