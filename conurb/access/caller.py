@@ -50,6 +50,10 @@ class Caller:
     trigger: Trigger | None = field(default=None, compare=False, repr=False)
     deadline_s: float | None = field(default=None, compare=False)
 
+    def asking(self, trigger: Trigger) -> Caller:
+        """Give the same caller with the request that was made here; every request takes this."""
+        return Caller(self.name, self.rights, self.restriction, self.via, trigger, self.deadline_s)
+
     def may(self, right: Right) -> bool:
         """Whether the caller has a right."""
         return right in self.rights or "admin" in self.rights
