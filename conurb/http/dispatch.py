@@ -27,7 +27,7 @@ from conurb.http.auth import TokenBook, caller_of
 from conurb.http.completeness import headers_of, is_strict
 from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
 from conurb.http.metrics import UNROUTED, Metrics
-from conurb.http.problems import problem_bytes
+from conurb.http.problems import as_exception, problem_bytes
 from conurb.http.routing import Route, Router, raw_path
 from conurb.http.streaming import send_stream
 
@@ -52,6 +52,7 @@ READING_POSTS: Final = frozenset(
 )
 """Operations by POST that change no object."""
 
+OGC: Final = "/ogc"
 BODYLESS: Final = frozenset({204, 304})
 NO_BODY: Final = b""
 
@@ -114,6 +115,8 @@ class Dispatcher:
             answer = answer_to(IncompleteError(error.completeness) if missing else error)
         except Exception as error:
             answer = answer_to(error)
+        if answer.status >= 400 and answer.body and scope["path"].startswith(OGC):
+            answer.body = as_exception(answer.body)
         for name in ECHOED:
             given = headers.get(name)
             if given is not None:

@@ -91,6 +91,13 @@ def problem_document(error: BaseException) -> dict[str, Any]:
     return {"type": row.type, "title": row.title, "status": row.status, "detail": detail}
 
 
+def as_exception(body: bytes) -> bytes:
+    """Add to a problem document what clients of the OGC APIs read (OGC 17-069r4, exception)."""
+    document = orjson.loads(body)
+    code = str(document["type"]).rpartition("/")[2].replace("about:blank", document["title"])
+    return orjson.dumps({**document, "code": code, "description": document["detail"]})
+
+
 def problem_bytes(error: BaseException) -> tuple[int, bytes]:
     """Give status and body of the answer to an error; some answers have no body (6.3.4)."""
     row = problem_of(type(error))

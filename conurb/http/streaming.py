@@ -7,6 +7,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
+from conurb.errors import ConurbError
+
 if TYPE_CHECKING:
     from conurb.http.exchange import Answer, Receive
 
@@ -33,6 +35,9 @@ async def send_stream(receive: Receive, send: Send, answer: Answer, *, bodyless:
         await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if sending.done():
             sending.result()
+    except ConurbError as error:
+        # What was begun can't be taken back; cut off, it isn't taken for the whole.
+        _log.warning("a stream was cut off: %s", error.detail)
     except TimeoutError:
         _log.info("a reader of a stream has taken nothing for %.0f s and was let go", TAKING_S)
     finally:

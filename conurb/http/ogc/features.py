@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from conurb.model.crs import CRS84, transformed
 from conurb.model.render.flat import flat_row
+from conurb.model.tiles.layer import geometry_of
 
 if TYPE_CHECKING:
     from conurb.http.ogc.asking import Shown
@@ -21,21 +22,6 @@ def feature_of(
     return {
         "type": "Feature",
         "id": entity.id,
-        "geometry": transformed(geometry_of(entity, shown), crs),
+        "geometry": transformed(geometry_of(entity, shown.attribute, shown.dataset), crs),
         "properties": flat_row(entity, terms, view),
     }
-
-
-def geometry_of(entity: Entity, shown: Shown) -> Any:
-    """Give the geometry of an object that is shown; None without one.
-
-    Without a datasetId it is the default instance, or the first when there is no default.
-    """
-    instances = entity.attrs.get(shown.attribute, [])
-    found = [
-        one
-        for one in instances
-        if one["type"] == "GeoProperty"
-        and (shown.dataset is None or one.get("datasetId") == shown.dataset)
-    ]
-    return found[0]["value"] if found else None

@@ -27,10 +27,11 @@ from conurb.http.ogc.asking import (
     read_view,
     terms,
 )
+from conurb.http.ogc.export import FILES, export
 from conurb.http.ogc.features import feature_of
 from conurb.http.ogc.links import collection_path, link, with_query
 from conurb.http.params import LIMIT, Param, described
-from conurb.http.routing import GEO_JSON, JSON, Reply, Route
+from conurb.http.routing import CSV, GEO_JSON, JSON, PARQUET, Reply, Route
 from conurb.http.schemas import items as array
 from conurb.http.schemas import obj, ref
 from conurb.model.crs import CRS84, read_crs
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 
 PATH: Final = "/ogc/collections/{type}/items"
 PAGE: Final = 100
+F: Final = Param(
+    "f",
+    "json: a page, as without it. csv, geojson, geoparquet: the whole collection as one file.",
+    choices=("json", *FILES),
+)
 PAGE_LIMIT: Final = described(LIMIT, "Features of a page, 1 or more.")
 AFTER: Final = Param("after", "Id after which the page begins; links to next pages have it.")
 
@@ -49,6 +55,9 @@ AFTER: Final = Param("after", "Id after which the page begins; links to next pag
 async def items(exchange: Exchange) -> Answer:
     """Give a page of a collection."""
     params, collection = exchange.params, exchange.args["type"]
+    form = params.text("f")
+    if form in FILES:
+        return await export(exchange, form)
     shown = read_shown(params)
     view = read_view(params, shown)
     query = read_query(collection, params, shown)
@@ -150,6 +159,7 @@ def give(exchange: Exchange, document: Any, headers: list[Header]) -> Answer:
     return Answer(200, orjson.dumps(document), [media, *headers])
 
 
+MEDIA: Final = (GEO_JSON, JSON, CSV, PARQUET)
 SCHEMAS: Final[dict[str, Any]] = {
     "OgcFeatures": obj(
         {
@@ -176,10 +186,10 @@ def routes() -> tuple[Route, ...]:
             "The objects of a type as features",
             items,
             tag,
-            params=(BBOX, BBOX_CRS, *FILTERING, *SELECTING, CRS, PAGE_LIMIT, AFTER),
+            params=(BBOX, BBOX_CRS, *FILTERING, *SELECTING, CRS, PAGE_LIMIT, AFTER, F),
             accepts=(GEO_JSON, JSON),
-            replies={200: Reply("A page of features.", "OgcFeatures", media=(GEO_JSON, JSON))},
-            errors=(400, 404, 503),
+            replies={200: Reply("A page of features.", "OgcFeatures", media=MEDIA)},
+            errors=(400, 404, 422, 503),
         ),
         Route(
             "GET",
