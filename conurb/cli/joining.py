@@ -14,6 +14,7 @@ from cyclopts import App, Parameter
 from conurb.cli.asking import NodeOptions
 from conurb.cli.output import err, print_json, print_table
 from conurb.errors import ConflictError, InvalidRequestError
+from conurb.model.vocabulary import platform_terms
 
 FAULTS_SHOWN: Final = 20
 DAY_S: Final = 86_400
@@ -128,8 +129,9 @@ def join(
 
 
 def _show_report(report: dict[str, Any]) -> None:
+    terms = platform_terms()
     for name, count in report["checked"].items():
-        err.print(f"{count:,} of {name} checked", highlight=False)
+        err.print(f"{count:,} of {terms.compact(terms.expand(name))} checked", highlight=False)
     faults = report["faults"]
     for fault in faults[:FAULTS_SHOWN]:
         err.print(

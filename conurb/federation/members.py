@@ -334,6 +334,7 @@ def _registration(member: Member, token: str) -> Registration:
         id=member.registration_id,
         endpoint=member.endpoint,
         alias=member.alias,
+        title=member.city,
         tenant=member.tenant,
         information=(Information(entities),),
         operations=OPERATIONS,

@@ -7,6 +7,7 @@ registrant wrote and compiles it into this; `conurb.federation` decides with it 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -139,22 +140,27 @@ class TimeInterval:
     end_us: int | None = None
 
 
+_TITLE: Final = re.compile(r"[\w.@:/-]{1,80}", re.ASCII)
+"""A title that can stand in a header."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """One context source: where it is, and what it may know (clause 5.2.9).
 
     `endpoint` is a URL or `THIS_PROCESS`, `tenant` the tenant to ask there. `alias` is the name by
-    which the source is known in a Via header. `operations` are single ones. `source_info` is what
-    the source is told with every request (clauses 4.3.6.5, 4.3.6.6). Empty `datasets` or `scopes`:
-    any. A source with an interval gives history of that time and nothing else. `timeout_s` is how
-    long an answer is waited for, `cooldown_s` how long nothing is sent after a failure,
-    `local_only` that the source is to answer from what it holds itself, `cache_us` how long an
-    answer may be given again (clause 5.2.34).
+    which the source is known in a Via header, `title` what people here call it. `operations` are
+    single ones. `source_info` is what the source is told with every request (clauses 4.3.6.5,
+    4.3.6.6). Empty `datasets` or `scopes`: any. A source with an interval gives history of that
+    time and nothing else. `timeout_s` is how long an answer is waited for, `cooldown_s` how long
+    nothing is sent after a failure, `local_only` that the source is to answer from what it holds
+    itself, `cache_us` how long an answer may be given again (clause 5.2.34).
     """
 
     id: str
     endpoint: str
     alias: str | None = None
+    title: str | None = None
     information: tuple[Information, ...] = (Information(),)
     tenant: str | None = None
     mode: Mode = "inclusive"
@@ -175,7 +181,9 @@ class Registration:
 
     @property
     def name(self) -> str:
-        """Give what answers call the source: its alias, else its id."""
+        """Give what answers call the source: its title if it can stand there, its alias, its id."""
+        if self.title is not None and _TITLE.fullmatch(self.title):
+            return self.title
         return self.alias or self.id
 
     @property

@@ -173,6 +173,7 @@ def document_of(registration: Registration) -> Document:
     given: Document = {
         "id": registration.id,
         "type": TYPE,
+        "registrationName": registration.title,
         "information": [_written(one) for one in registration.information],
         "tenant": registration.tenant,
         "observationInterval": _written_interval(registration.observation_interval),

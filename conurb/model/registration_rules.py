@@ -79,6 +79,7 @@ def compile_registration(document: Document, *, anything: bool = False) -> Regis
         id=check_uri(document.get("id"), name="id"),
         endpoint=_endpoint(document.get("endpoint")),
         alias=_alias(document.get("contextSourceAlias")),
+        title=document.get("registrationName"),
         information=_compiled(document.get("information"), anything=anything),
         tenant=document.get("tenant"),
         mode=_mode(document.get("mode", "inclusive")),
