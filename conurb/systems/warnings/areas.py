@@ -32,6 +32,9 @@ SHARE_MIN: Final = 0.005
 500 m, so less of it is a touch, not a concern."""
 
 CIRCLE_CORNERS: Final = 48
+OUTLINES_MAX: Final = 256
+"""Joint areas that are remembered."""
+
 _CODE: Final = re.compile(r"(\d{6})(\d{6})?", re.ASCII)
 _M_PER_DEGREE: Final = EARTH_RADIUS_M * math.pi / 180.0
 
@@ -58,6 +61,7 @@ class Cities:
         shapely.prepare(self._shapes)
         self._tree = shapely.STRtree(self._shapes)
         self._areas = shapely.area(self._shapes)
+        self._outlines: dict[tuple[str, ...], dict[str, Any]] = {}
 
     @cached_property
     def neighbours(self) -> Mapping[str, frozenset[str]]:
@@ -105,6 +109,17 @@ class Cities:
         own = set(cities)
         near = {other for city in own for other in self.neighbours.get(city, ())}
         return tuple(city for city in self._ids if city in near - own)
+
+    def outline(self, cities: tuple[str, ...]) -> dict[str, Any] | None:
+        """Give the joint area of cities as GeoJSON; None for none of them."""
+        found = self._outlines.get(cities)
+        if found is None and cities:
+            found = as_geojson(shapely.union_all([self.shape(city) for city in cities]))
+            if len(self._outlines) >= OUTLINES_MAX:
+                self._outlines.pop(next(iter(self._outlines)))
+            if found is not None:
+                self._outlines[cities] = found
+        return found
 
     def concerned(self, alert: Alert) -> Concerned:
         """Say which cities an alert is for."""

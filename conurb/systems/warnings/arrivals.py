@@ -33,7 +33,7 @@ from conurb.systems.warnings.forecast.water import travel
 from conurb.systems.warnings.objects import Held, city_of
 from conurb.systems.warnings.querying import compare, own_objects, query_of, region_objects
 from conurb.systems.warnings.receiving import cities_at
-from conurb.systems.warnings.regional import EVENT
+from conurb.systems.warnings.regional import EVENT, statement_id
 from conurb.systems.warnings.replay import TIME_LAPSE
 
 if TYPE_CHECKING:
@@ -118,8 +118,18 @@ async def _told(held: Held, medium: str, cities: Cities, site: Site) -> Sequence
     if medium == "air" and own:
         return await air_told(own, cities, site, simulated=simulated)
     if medium == "water":
-        return water_told(held.find("location"), own)
+        return water_told(await _origin(held, site), own)
     return ()
+
+
+async def _origin(held: Held, site: Site) -> Any:
+    """Give the place of the first statement of an event that holds."""
+    told = held.find("statements") or []
+    for one in told:
+        if one["state"] == "active":
+            entity = await site.node.store.find(statement_id(site, one["alert"]))
+            return None if entity is None else Held(entity).find("location")
+    return None
 
 
 async def air_told(

@@ -12,8 +12,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import shapely
-
 from conurb.model.changes import Operation
 from conurb.model.entity import Entity
 from conurb.model.geometry import to_shapely
@@ -24,7 +22,7 @@ from conurb.model.vocabulary import platform_terms
 from conurb.regions.objects import city_id
 from conurb.systems.contract import Provenance, Site
 from conurb.systems.provenance import mark_attributes
-from conurb.systems.warnings.areas import Cities, as_geojson
+from conurb.systems.warnings.areas import Cities
 from conurb.systems.warnings.events import (
     US_PER_S,
     RegionalEvent,
@@ -110,8 +108,14 @@ def statement_object(held: Held, site: Site) -> Entity:
             "type": "ListRelationship",
             "objectList": list(held.links("affects")),
         }
-    if held.find("location") is not None:
-        document["location"] = {"type": "GeoProperty", "value": held.find("location")}
+    place = held.find("location")
+    if isinstance(place, dict):
+        # The alert keeps the whole area; a statement needs to say only whereabouts.
+        point = to_shapely(place).representative_point()
+        document["location"] = {
+            "type": "GeoProperty",
+            "value": {"type": "Point", "coordinates": [point.x, point.y]},
+        }
     return _built(document, held.provenance)
 
 
@@ -145,7 +149,7 @@ async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Op
     cities = cities_at(site)
     begin_us = max(record.at_us for record in records) - WINDOW_S * US_PER_S
     kept = [Held(one) for one in await own_objects(site, query_of(STATEMENT))]
-    shapes = {held.text("refAlert"): held.find("location") for held in kept}
+    places = {held.text("refAlert"): held.find("location") for held in kept}
     statements = [statement_of(held, cities) for held in kept]
     events = merge(
         [one for one in statements if one.end_us >= begin_us or one.state == "active"],
@@ -160,7 +164,7 @@ async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Op
     current = {one.local: frozenset(said.id for said in one.statements) for one in events}
     operations: list[Operation] = []
     for event in events:
-        built = event_object(event, site, shapes, cities)
+        built = event_object(event, site, places, cities)
         built = _with_lineage(built, event, site, previous, current)
         before = stored.get(built.id)
         if before is None or said_by(before) != said_by(built):
@@ -175,9 +179,12 @@ async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Op
 
 
 def event_object(
-    event: RegionalEvent, site: Site, shapes: Mapping[str, Any], cities: Cities
+    event: RegionalEvent, site: Site, places: Mapping[str, Any], cities: Cities
 ) -> Entity:
-    """Build the object of a regional event."""
+    """Build the object of a regional event; its area is that of the cities concerned.
+
+    `places` maps an alert to whereabouts it is, for events that concern no city of the region.
+    """
     known = find_kind(event.kind)
     document: dict[str, Any] = {
         "id": site.urn(EVENT, event.local),
@@ -207,12 +214,9 @@ def event_object(
         near = [city_id(one) for one in cities.around(event.cities)]
         if near:
             document["mayAffect"] = {"type": "ListRelationship", "objectList": near}
-    telling = [one for one in event.statements if one.state == "active"] or event.statements
-    pieces = [to_shapely(shapes[one.id]) for one in telling if shapes.get(one.id)]
-    if pieces:
-        area = as_geojson(shapely.union_all(pieces))
-        if area is not None:
-            document["location"] = {"type": "GeoProperty", "value": area}
+    area = cities.outline(event.cities) or places.get(event.statements[0].id)
+    if area is not None:
+        document["location"] = {"type": "GeoProperty", "value": area}
     return _built(document, provenance_of(event))
 
 
@@ -239,7 +243,7 @@ def members_of(held: Held) -> frozenset[str]:
 def said_by(entity: Entity) -> Mapping[str, Any]:
     """Give what an event's object says, to tell whether it says something else."""
     held = Held(entity)
-    terms = ("severity", "alertState", "validFrom", "validTo", "statements", "affects", "location")
+    terms = ("severity", "alertState", "validFrom", "validTo", "statements", "affects")
     return {term: held.find(term) for term in terms}
 
 
