@@ -118,15 +118,15 @@ class SnapshotPatch:
 
 
 def overall(details: list[Detail]) -> Status:
-    """Sum up what became of the queries (clause 5.16.1).
+    """Sum up what became of the queries (clause 5.16.1.4).
 
     >>> overall([Detail("success"), Detail("empty")]), overall([Detail("failure")])
-    ('success', 'failure')
+    ('partial', 'failure')
     """
     outcomes = {detail.status for detail in details}
-    if "failure" in outcomes:
-        return "partial" if outcomes & {"success", "empty"} else "failure"
-    return "success" if "success" in outcomes else "empty"
+    if "success" in outcomes:
+        return "success" if len(outcomes) == 1 else "partial"
+    return "failure" if "failure" in outcomes else "empty"
 
 
 _MEMBERS: Final = frozenset({"snapshotPriority", "snapshotStatus", "lastUsedAt", "endpoint"})
