@@ -39,15 +39,17 @@ import org.mobilitydata.gtfsvalidator.util.VersionResolver;
 
 public class Validate {
   public static void main(String[] args) throws Exception {
-    ValidationRunnerConfig config = ValidationRunnerConfig.builder()
-        .setGtfsSource(Path.of(args[0]).toUri())
-        .setOutputDirectory(Path.of(args[1]))
-        .setCountryCode(CountryCode.forStringOrUnknown("CN"))
-        .setDateForValidation(LocalDate.parse(args[2]))
-        .setNumThreads(1)
-        .setSkipValidatorUpdate(true)
-        .build();
-    new ValidationRunner(new VersionResolver(ApplicationType.CLI)).run(config);
+    for (int i = 1; i < args.length; i++) {
+      ValidationRunnerConfig config = ValidationRunnerConfig.builder()
+          .setGtfsSource(Path.of(args[i]).toUri())
+          .setOutputDirectory(Path.of(args[i] + ".report"))
+          .setCountryCode(CountryCode.forStringOrUnknown("CN"))
+          .setDateForValidation(LocalDate.parse(args[0]))
+          .setNumThreads(1)
+          .setSkipValidatorUpdate(true)
+          .build();
+      new ValidationRunner(new VersionResolver(ApplicationType.CLI)).run(config);
+    }
     System.exit(0);
   }
 }
@@ -77,19 +79,12 @@ def classpath(folder: Path) -> str:
     pytest.skip(f"the canonical GTFS validator can't be had: {done.stdout[-200:]}")
 
 
-def validate(feed: Path, folder: Path, *, day: str) -> list[dict[str, Any]]:
-    """Validate a feed as of a day; give the notices, each with severity, code and count."""
-    command = ["java", "-cp", classpath(folder), "Validate.java", str(feed)]
-    out = folder / feed.stem
+def validate(feeds: list[Path], folder: Path, *, day: str) -> list[list[dict[str, Any]]]:
+    """Validate feeds as of a day; give each one's notices, with severity, code and count."""
+    command = ["java", "-cp", classpath(folder), "Validate.java", day, *map(str, feeds)]
     done = subprocess.run(
-        [*command, str(out), day],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=RUN_S,
-        check=False,
+        command, cwd=folder, capture_output=True, text=True, timeout=RUN_S, check=False
     )
-    report = out / "report.json"
-    assert report.exists(), done.stderr[-2000:]
-    notices: list[dict[str, Any]] = json.loads(report.read_text())["notices"]
-    return notices
+    reports = [Path(f"{feed}.report") / "report.json" for feed in feeds]
+    assert all(report.exists() for report in reports), done.stderr[-2000:]
+    return [json.loads(report.read_text())["notices"] for report in reports]

@@ -16,6 +16,8 @@ ENTITIES_MAX: Final = 200_000
 US: Final = 1_000_000
 KMH_PER_MPS: Final = 3.6
 VERSION: Final = "2.0"
+DECIMALS: Final = 5
+"""Of degrees: what a float of 32 bits, as the format has it, holds for certain."""
 
 _SEVERITY: Final[Mapping[str, Severity]] = {
     "INFO": "informational",
@@ -86,8 +88,8 @@ def _position(pb: Any, entity: Any, header_us: int) -> Position | None:
     return Position(
         vehicle=told.vehicle.id or entity.id,
         at_us=told.timestamp * US or header_us,
-        lon=round(place.longitude, 6),
-        lat=round(place.latitude, 6),
+        lon=round(place.longitude, DECIMALS),
+        lat=round(place.latitude, DECIMALS),
         bearing=round(place.bearing, 1) if place.HasField("bearing") else None,
         speed_kmh=round(place.speed * KMH_PER_MPS, 1) if place.HasField("speed") else None,
         trip=told.trip.trip_id,

@@ -90,6 +90,7 @@ _OCCUPANCY: Final = {
     "manySeatsAvailable": "MANY_SEATS_AVAILABLE",
     "fewSeatsAvailable": "FEW_SEATS_AVAILABLE",
 }
+_AT_STOP: Final = {"true": "STOPPED_AT", "false": "IN_TRANSIT_TO"}
 _AFFECTED: Final = (
     ("OperatorRef", "agency"),
     ("LineRef", "route"),
@@ -200,7 +201,7 @@ def _position(journey: Element, at_us: int) -> Position | None:
         route=xml.text(journey, "LineRef"),
         stop=xml.text(call, "StopPointRef"),
         sequence=_order(call),
-        status="STOPPED_AT" if xml.text(call, "VehicleAtStop") == "true" else "",
+        status=_AT_STOP.get(xml.text(call, "VehicleAtStop"), ""),
         occupancy=_OCCUPANCY.get(xml.text(journey, "Occupancy"), ""),
         label=xml.text(journey, "PublishedLineName"),
     )

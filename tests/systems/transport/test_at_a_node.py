@@ -1,0 +1,415 @@
+"""Transport at nodes: a region of two cities asked over HTTP, sources that fail, recordings."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from lxml import etree
+
+from conurb.app import build_host
+from conurb.config import Settings
+from conurb.errors import ConfigError
+from conurb.federation.region import registrations_of
+from conurb.http.app import build_app
+from conurb.model.entity import Entity
+from conurb.node.host import Host
+from conurb.regions.bringup import registration_of
+from conurb.regions.objects import CENTRE, city_id
+from conurb.systems.contract import EVERYWHERE, NODE, OWN, REGION
+from conurb.systems.runner import Runner
+from conurb.systems.transport.deadends.roads import RoadLine
+from conurb.systems.transport.gtfs.objects import objects_of
+from conurb.systems.transport.gtfs.reading import Feed
+from conurb.systems.transport.gtfs.realtime import read_message, write_message
+from conurb.systems.transport.gtfs.tables import Stop, Trip
+from conurb.systems.transport.importing import road_objects
+from conurb.systems.transport.live import Batch, Call, Notice, Position
+from conurb.systems.transport.live_objects import entities_of
+from conurb.systems.transport.objects import Maker, is_marked, value_of
+from conurb.systems.transport.observing import Observe
+from conurb.systems.transport.reading import Reader
+from conurb.systems.transport.seeking import seek
+from conurb.systems.transport.siri.reading import read
+from conurb.systems.transport.system import SYSTEM
+from tests.systems.places import Running, entity, open_host, running, until
+from tests.systems.transport.material import DATA, NOON_US, SIRI, needs_data, small_timetable
+
+NOW_US = NOON_US
+BUS = Maker("west", "a test", "bus")
+STOP = BUS.urn("GtfsStop", "a")
+WEST, EAST = city_id("west"), city_id("east")
+
+
+def now() -> int:
+    return NOW_US
+
+
+def city(name: str, west: float, centre: tuple[float, float], people: int) -> Entity:
+    east = west + 1
+    ring = [[west, 30.5], [east, 30.5], [east, 31.5], [west, 31.5], [west, 30.5]]
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    point = {"type": "Point", "coordinates": list(centre)}
+    return entity(
+        {
+            "id": city_id(name),
+            "type": "City",
+            "name": {"type": "LanguageProperty", "languageMap": {"en": name}},
+            "population": people,
+            "location": [
+                {"type": "GeoProperty", "value": shape},
+                {"type": "GeoProperty", "value": point, "datasetId": CENTRE},
+            ],
+        }
+    )
+
+
+LIVE = Batch(
+    positions=(
+        Position("v1", NOW_US, 121.02, 31.0, 90.0, 36.0, "t1", "R", "b", 2, "IN_TRANSIT_TO"),
+        Position("silent", NOW_US - 3_600_000_000, 121.02, 31.0),
+    ),
+    calls=(Call("t1", "a", NOW_US, 1, "R", departure_us=NOW_US + 420_000_000),),
+    notices=(Notice("n1", NOW_US, cause="ACCIDENT", effect="DETOUR", headline={"en": "Detour"}),),
+)
+
+
+@dataclass
+class Region:
+    """Two cities of one process, and the region they form."""
+
+    host: Host
+    http: httpx.AsyncClient
+
+    async def get(self, path: str, tenant: str | None = None, **params: Any) -> httpx.Response:
+        headers = {"NGSILD-Tenant": tenant} if tenant else {}
+        return await self.http.get(path, params=params, headers=headers)
+
+    async def json(self, path: str, tenant: str | None = None, **params: Any) -> Any:
+        answer = await self.get(path, tenant, **params)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+async def region(tmp_path: Path) -> AsyncIterator[Region]:
+    settings = Settings(
+        store=str(tmp_path / "node.db"),
+        data_folder=tmp_path,
+        systems=("transport",),
+        check_types=True,
+    )
+    host = build_host(settings, clock=now)
+    await host.open()
+    home = await host.node(None)
+    for name, west, centre in (("west", 120.5, (121.0, 31.0)), ("east", 121.5, (122.0, 31.0))):
+        node = await host.node(name, create=True)
+        await node.store.apply_all([Observe(city(name, west, centre, 1_000_000))])
+        await registrations_of(home).put(registration_of("r", name))
+    west_node = await host.node("west")
+    objects = [*objects_of(small_timetable(), BUS), *entities_of(LIVE, BUS)]
+    await west_node.store.apply_all([Observe(one) for one in objects])
+    transport = httpx.ASGITransport(app=build_app(host, settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://node.test") as client:
+        yield Region(host, client)
+    await host.close()
+
+
+async def test_a_stop_shows_what_leaves_it_as_told(region: Region) -> None:
+    for tenant in ("west", None):
+        document = await region.json("/transport/departures", tenant, stop=STOP, minutes=30)
+        found = {one["trip"]: one for one in reversed(document["departures"])}
+        bus = found[BUS.urn("GtfsTrip", "t1")]
+        assert (bus["line"], bus["headSign"], bus["delay"]) == ("1", "丙", 120)
+        assert bus["planned"] == "2026-06-01T04:05:00Z"
+        assert bus["expected"] == "2026-06-01T04:07:00Z"
+        assert found[BUS.urn("GtfsTrip", "s1")]["status"] == "assumed"
+
+
+async def test_nothing_leaves_a_terminus_and_what_is_no_stop_is_not_found(region: Region) -> None:
+    last = BUS.urn("GtfsStop", "c 1")
+    assert (await region.json("/transport/departures", "west", stop=last))["departures"] == []
+    for stop in ("urn:ngsi-ld:GtfsStop:west:bus:nowhere", WEST):
+        assert (await region.get("/transport/departures", "west", stop=stop)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("departures", {}),
+        ("departures", {"stop": STOP, "minutes": "0"}),
+        ("departures", {"stop": STOP, "from": "noon"}),
+        ("departures", {"stop": STOP, "line": "1"}),
+        ("matrix", {"by": "boat"}),
+        ("matrix", {"day": "today"}),
+        ("isochrone", {"lon": "121"}),
+        ("isochrone", {"lon": "121", "lat": "nan"}),
+        ("isochrone", {"lon": "121", "lat": "31", "minutes": "ten"}),
+        ("siri/sm", {}),
+    ],
+)
+async def test_a_wrong_question_is_refused(
+    region: Region, path: str, params: dict[str, str]
+) -> None:
+    answer = await region.get(f"/transport/{path}", "west", **params)
+    assert answer.status_code == 400, answer.text
+
+
+async def test_the_region_s_network_crosses_the_border_and_a_city_s_does_not(
+    region: Region,
+) -> None:
+    whole = await region.json("/transport/matrix")
+    assert whole["cities"] == [EAST, WEST]
+    assert whole["day"] == "2026-06-01"
+    assert whole["seconds"][0][1] is not None
+    assert whole["estimated"][0][1] is True
+    assert (await region.json("/transport/matrix", by="transit"))["seconds"][0][1] is None
+    assert (await region.json("/transport/matrix", "west"))["cities"] == [WEST]
+    sunday = await region.json("/transport/matrix", day="2026-06-07")
+    assert (sunday["trips"], whole["trips"]) == (0, 3)
+    way = await region.json("/transport/way", **{"from": EAST, "to": BUS.urn("GtfsStop", "b")})
+    assert [one["by"] for one in way["steps"]][:2] == ["start", "estimate"]
+    aboard = [one["aboard"] for one in way["steps"] if "aboard" in one]
+    assert set(aboard) == {BUS.urn("GtfsRoute", "S")}
+
+
+async def test_an_isochrone_is_geojson(region: Region) -> None:
+    answer = await region.get("/transport/isochrone", lon=121.0, lat=31.0, minutes="10,30")
+    assert answer.headers["content-type"] == "application/geo+json"
+    features = answer.json()["features"]
+    assert [one["properties"]["minutes"] for one in features] == [30, 10]
+    assert features[0]["properties"]["stops"] == 2
+
+
+async def test_the_timetable_goes_out_as_it_came_in(region: Region) -> None:
+    answer = await region.get("/transport/gtfs.zip", "west", feed="bus")
+    assert answer.headers["content-type"] == "application/zip"
+    feed = Feed(io.BytesIO(answer.content))
+    meant = small_timetable()
+    assert {one.stop_id for one in feed.rows(Stop)} == {"a", "b", "c 1"}
+    assert sorted(map(str, feed.rows(Trip))) == sorted(map(str, meant.rows(Trip)))
+    assert feed.problems.count == 0
+    whole = Feed(io.BytesIO((await region.get("/transport/gtfs.zip")).content))
+    assert {one.stop_id for one in whole.rows(Stop)} == {
+        "west:bus:a",
+        "west:bus:b",
+        "west:bus:c 1",
+    }
+    assert (await region.get("/transport/gtfs.zip", "east")).status_code == 404
+
+
+async def test_live_feeds_tell_what_is_fresh_with_the_timetable_s_ids(region: Region) -> None:
+    answer = await region.get("/transport/gtfs-rt/all.pb", "west", feed="bus")
+    batch = read_message(answer.content, at_us=0)
+    assert [one.vehicle for one in batch.positions] == ["v1"]
+    assert [(one.trip, one.stop) for one in batch.calls] == [("t1", "a")]
+    assert [one.cause for one in batch.notices] == ["ACCIDENT"]
+    assert (await region.get("/transport/gtfs-rt/fares", "west")).status_code == 404
+    only = await region.get("/transport/gtfs-rt/alerts", "west")
+    assert read_message(only.content, at_us=0).positions == ()
+
+
+@needs_data
+async def test_siri_is_answered_and_every_answer_is_valid(region: Region) -> None:
+    schema = etree.XMLSchema(etree.parse(SIRI / "xsd" / "siri.xsd"))
+    bodies = {}
+    for service in ("sm", "vm", "et", "sx"):
+        answer = await region.get(f"/transport/siri/{service}", "west", stop=STOP, feed="bus")
+        assert answer.headers["content-type"].startswith("application/xml")
+        schema.assertValid(etree.fromstring(answer.content))
+        bodies[service] = read(answer.content, at_us=0).batch
+    assert bodies["vm"].positions == LIVE.positions[:1]
+    assert BUS.urn("GtfsTrip", "t1") in {one.trip for one in bodies["sm"].calls}
+    assert len(bodies["sx"].notices) == 1
+    for example in sorted((SIRI / "examples").rglob("*equest*.xml")):
+        answer = await region.http.post("/transport/siri", content=example.read_bytes())
+        assert answer.status_code == 200, example.name
+        schema.assertValid(etree.fromstring(answer.content))
+
+
+async def test_a_siri_request_is_answered_for_the_stop_it_names(region: Region) -> None:
+    body = (
+        '<Siri xmlns="http://www.siri.org.uk/siri" version="2.0"><ServiceRequest>'
+        "<RequestTimestamp>2026-06-01T04:00:00Z</RequestTimestamp><RequestorRef>x</RequestorRef>"
+        '<StopMonitoringRequest version="2.0"><RequestTimestamp>2026-06-01T04:00:00Z'
+        f"</RequestTimestamp><MonitoringRef>{STOP}</MonitoringRef></StopMonitoringRequest>"
+        "</ServiceRequest></Siri>"
+    )
+    answer = await region.http.post("/transport/siri", content=body.encode())
+    assert BUS.urn("GtfsTrip", "t1") in {
+        one.trip for one in read(answer.content, at_us=0).batch.calls
+    }
+    assert (await region.http.post("/transport/siri", content=b"no")).status_code == 400
+
+
+async def test_the_state_of_everything_is_one_page(region: Region) -> None:
+    document = await region.json("/transport/state", "west")
+    assert document["vehicles"] == {"count": 2, "replayed": 0, "simulated": 0}
+    assert document["disruptions"] == 1
+
+
+LEFT = RoadLine("l", ((121.4, 31.0), (121.495, 31.0)), name="快速路", road_class="trunk")
+RIGHT = RoadLine("r", ((121.505, 31.0), (121.6, 31.0)), name="快速路", road_class="trunk")
+
+
+async def test_dead_ends_are_found_in_the_region_s_roads_and_go_when_they_are_joined(
+    region: Region,
+) -> None:
+    for name, road in (("west", LEFT), ("east", RIGHT)):
+        node = await region.host.node(name)
+        maker = Maker(name, "a test", "roads")
+        await node.store.apply_all([Observe(one) for one in road_objects([road], maker)])
+    home = await region.host.node(None)
+    [runner] = [one for one in home.companions if isinstance(one, Runner)]
+    site = runner.running[0].site
+    await home.store.apply_all(list(await seek(site)))
+    found = await region.json("/transport/deadends")
+    assert found["count"] == 1
+    [gap] = found["gaps"]
+    assert sorted(gap["connects"]) == [EAST, WEST]
+    assert gap["name"] == "快速路: west | east" or gap["name"] == "快速路: east | west"
+    assert gap["peopleServed"] > 0
+    assert "no way round" in gap["note"]
+    assert all(
+        outcome.kind is None for outcome in await home.store.apply_all(list(await seek(site)))
+    )
+    joined = RoadLine("m", ((121.495, 31.0), (121.505, 31.0)))
+    west = await region.host.node("west")
+    roads = road_objects([joined], Maker("west", "a test", "roads"))
+    await west.store.apply_all([Observe(one) for one in roads])
+    await home.store.apply_all(list(await seek(site)))
+    assert (await region.json("/transport/deadends"))["gaps"] == []
+
+
+def stands(system: Running, name: str, **least: int) -> bool:
+    """Whether a part is there and has come so far."""
+    found = [one for one in system.runner.running[0].standings if one.name == name]
+    return any(all(getattr(one, key) >= low for key, low in least.items()) for one in found)
+
+
+def is_ready(system: Running) -> bool:
+    """Whether what runs before everything else is over."""
+    found = system.runner.running[0].standings
+    return any(one.name == "prepare" and one.state == "ended" for one in found)
+
+
+# ── sources ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_source_may_send_garbage_twice_and_late_and_nothing_is_lost_or_doubled(
+    tmp_path: Path,
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    feeds = [{"kind": "gtfs-rt", "name": "bus", "folder": str(inbox)}]
+    first = Batch(
+        positions=(Position("v", NOON_US, 121.0, 31.0), Position("w", NOON_US, 121.0, 31.0))
+    )
+    second = Batch(positions=(Position("v", NOON_US + 9_000_000, 121.1, 31.0),))
+    bodies = {
+        "1.pb": write_message(first, at_us=NOON_US),
+        "2.pb": write_message(first, at_us=NOON_US),
+        "3.pb": b"garbage",
+        "4.pb": write_message(second, at_us=NOON_US + 9_000_000),
+        "5.pb": write_message(first, at_us=NOON_US),
+    }
+    for name, body in bodies.items():
+        (inbox / name).write_bytes(body)
+    async with open_host(tmp_path) as host:
+        node = await host.node("wuxi", create=True)
+        options = {"transport": {"feeds": feeds}}
+        async with running(node, tmp_path, SYSTEM, options=options) as system:
+            await until(lambda: stands(system, "gtfs-rt-bus", read=5))
+            assert system.part("gtfs-rt-bus").dead == 1
+            vehicles = await Reader(system.site, OWN).listed(("Vehicle",))
+            assert len(vehicles) == 2
+            [moved] = [one for one in vehicles if one.id.endswith(":v")]
+            assert value_of(moved, "location")["coordinates"] == [121.1, 31.0]
+            location = "https://uri.etsi.org/ngsi-ld/location"
+            history = await node.store.history(moved.id, [location])
+            seen = [one.at_us for one in history if one.superseded_us is None]
+            assert sorted(set(seen)) == [NOON_US, NOON_US + 9_000_000]
+        async with running(node, tmp_path, SYSTEM, options=options) as again:
+            (inbox / "6.pb").write_bytes(bodies["4.pb"])
+            await until(lambda: stands(again, "gtfs-rt-bus", read=1))
+            assert len(await Reader(again.site, OWN).listed(("Vehicle",))) == 2
+
+
+@pytest.mark.parametrize(
+    ("feed", "named"), [({"kind": "fax"}, "'fax'"), ({"kind": "siri"}, "url, folder or mqtt")]
+)
+async def test_a_source_without_a_kind_or_a_place_is_refused_at_the_start(
+    tmp_path: Path, feed: dict[str, str], named: str
+) -> None:
+    async with open_host(tmp_path) as host:
+        node = await host.node("wuxi", create=True)
+        with pytest.raises(ConfigError, match=named):
+            async with running(node, tmp_path, SYSTEM, options={"transport": {"feeds": [feed]}}):
+                pass
+
+
+async def test_the_state_of_car_parks_comes_in_by_file(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    told = {"kind": "parking", "id": "p", "lon": 121.5, "lat": 31.2, "free": 7, "total": 90}
+    (inbox / "a.json").write_bytes(orjson.dumps({**told, "at": "2026-06-01T12:00:00+08:00"}))
+    options = {"transport": {"feeds": [{"kind": "points", "name": "p", "folder": str(inbox)}]}}
+    async with open_host(tmp_path) as host:
+        node = await host.node("wuxi", create=True)
+        async with running(node, tmp_path, SYSTEM, options=options, check_types=True) as system:
+            await until(lambda: stands(system, "points-p", stored=1))
+            [park] = await Reader(system.site, OWN).listed(("OffStreetParking",))
+    assert value_of(park, "availableSpotNumber") == 7
+    assert not is_marked(park, "availableSpotNumber", "simulated")
+
+
+# ── recordings ────────────────────────────────────────────────────────────────────────────────
+
+
+@needs_data
+async def test_a_city_replays_its_recordings_and_everything_says_so(tmp_path: Path) -> None:
+    async with open_host(tmp_path) as host:
+        node = await host.node("shanghai", create=True)
+        replayed = {"replay": True, "recordings": DATA}
+        async with running(node, tmp_path, SYSTEM, places=NODE, **replayed) as system:
+            await until(lambda: stands(system, "road-index", stored=43))
+            await until(lambda: stands(system, "simulated-trains", stored=100))
+            await until(lambda: stands(system, "simulated-points", stored=9))
+            reader = Reader(system.site, OWN)
+            flows = await reader.listed(("TrafficFlowObserved",))
+            assert len(flows) >= 43
+            assert all(is_marked(one, "trafficIndex", "replayed") for one in flows)
+            assert all(is_marked(one, "name", "replayed") for one in flows)
+            trains = await reader.listed(("Vehicle",))
+            assert trains
+            assert all(is_marked(one, "location", "simulated") for one in trains)
+            parks = await reader.listed(("OffStreetParking", "TollStation"))
+            assert all(is_marked(one, "location", "simulated") for one in parks)
+            assert len(await reader.listed(("GtfsStop",))) == 343
+            trip = value_of(trains[0], "hasTrip")
+            assert await reader.many(("GtfsTrip",), [trip])
+        end = await node.store.journal_end()
+        async with running(node, tmp_path, SYSTEM, places=NODE) as quiet:
+            # Without --replay nothing runs, and nothing is brought in again.
+            await until(lambda: is_ready(quiet))
+            assert await node.store.journal_end() == end
+
+
+@needs_data
+async def test_the_region_has_the_trains_between_its_cities(tmp_path: Path) -> None:
+    async with open_host(tmp_path) as host:
+        node = await host.node(None)
+        replayed = {"replay": True, "recordings": DATA}
+        async with running(node, tmp_path, SYSTEM, places=REGION, **replayed) as system:
+            await until(lambda: is_ready(system))
+            assert len(await Reader(system.site, OWN).listed(("GtfsTrip",))) == 1783
+            end = await node.store.journal_end()
+        async with running(node, tmp_path, SYSTEM, places=EVERYWHERE, **replayed) as again:
+            await until(lambda: is_ready(again))
+        assert await node.store.journal_end() == end
