@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 STATEMENT: Final = "AlertStatement"
 EVENT: Final = "RegionalEvent"
+_KEPT: Final = "statements"
 WINDOW_S: Final = 30 * 86_400
 """Statements that ended longer ago aren't merged any more."""
 
@@ -148,9 +149,9 @@ async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Op
     """React to statements: write the regional events that became others."""
     cities = cities_at(site)
     begin_us = max(record.at_us for record in records) - WINDOW_S * US_PER_S
-    kept = [Held(one) for one in await own_objects(site, query_of(STATEMENT))]
-    places = {held.text("refAlert"): held.find("location") for held in kept}
-    statements = [statement_of(held, cities) for held in kept]
+    kept = await _statements(records, site, cities)
+    places = {said.id: place for said, place, _ in kept.values()}
+    statements = [said for said, _, _ in kept.values()]
     events = merge(
         [one for one in statements if one.end_us >= begin_us or one.state == "active"],
         cities.neighbours,
@@ -164,13 +165,14 @@ async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Op
     current = {one.local: frozenset(said.id for said in one.statements) for one in events}
     operations: list[Operation] = []
     for event in events:
-        built = event_object(event, site, places, cities)
+        built = event_object(event, site, cities)
         built = _with_lineage(built, event, site, previous, current)
         before = stored.get(built.id)
         if before is None or said_by(before) != said_by(built):
             # One that comes back out of another must not go on saying that it went into it.
             back = before is not None and Held(before).text("alertState") in GONE
-            operations.append(UpsertEntity(built, mode="replace" if back else "update"))
+            placed = _with_place(built, event, places, cities)
+            operations.append(UpsertEntity(placed, mode="replace" if back else "update"))
     for local, members in previous.items():
         if local not in current:
             into = successor(members, current)
@@ -178,13 +180,39 @@ async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Op
     return operations
 
 
-def event_object(
-    event: RegionalEvent, site: Site, places: Mapping[str, Any], cities: Cities
-) -> Entity:
-    """Build the object of a regional event; its area is that of the cities concerned.
+async def _statements(
+    records: Sequence[Record], site: Site, cities: Cities
+) -> Mapping[str, tuple[Statement, Any, int]]:
+    """Give all statements with whereabouts and time of change: read once, then kept up to date."""
+    kept: dict[str, tuple[Statement, Any, int]] | None = site.memory.get(_KEPT)
+    if kept is None:
+        kept = {}
+        for entity in await own_objects(site, query_of(STATEMENT)):
+            held = Held(entity)
+            kept[entity.id] = (
+                statement_of(held, cities),
+                held.find("location"),
+                entity.modified_at,
+            )
+        site.memory[_KEPT] = kept
+    for record in records:
+        if record.after is None:
+            kept.pop(record.entity_id, None)
+            continue
+        before = kept.get(record.entity_id)
+        # What was read from the store may be newer than what the journal tells now.
+        if before is None or before[2] <= record.after.modified_at:
+            held = Held(record.after)
+            kept[held.id] = (
+                statement_of(held, cities),
+                held.find("location"),
+                record.after.modified_at,
+            )
+    return kept
 
-    `places` maps an alert to whereabouts it is, for events that concern no city of the region.
-    """
+
+def event_object(event: RegionalEvent, site: Site, cities: Cities) -> Entity:
+    """Build the object of a regional event, without its area."""
     known = find_kind(event.kind)
     document: dict[str, Any] = {
         "id": site.urn(EVENT, event.local),
@@ -214,9 +242,6 @@ def event_object(
         near = [city_id(one) for one in cities.around(event.cities)]
         if near:
             document["mayAffect"] = {"type": "ListRelationship", "objectList": near}
-    area = cities.outline(event.cities) or places.get(event.statements[0].id)
-    if area is not None:
-        document["location"] = {"type": "GeoProperty", "value": area}
     return _built(document, provenance_of(event))
 
 
@@ -260,6 +285,21 @@ def _told(one: Statement) -> dict[str, Any]:
         "cities": list(one.cities),
         "headline": dict(one.headline),
     }
+
+
+def _with_place(
+    built: Entity, event: RegionalEvent, places: Mapping[str, Any], cities: Cities
+) -> Entity:
+    """Add the area: that of the cities concerned, or whereabouts an event outside of them is.
+
+    Checking such an area would take longer than all the rest; it is made of checked ones.
+    """
+    area = cities.outline(event.cities) or places.get(event.statements[0].id)
+    if area is None:
+        return built
+    attribute = platform_terms().expand("location")
+    place = {attribute: [{"type": "GeoProperty", "value": area}]}
+    return built.with_attrs(built.attrs | mark_attributes(place, provenance_of(event)))
 
 
 def _with_lineage(
