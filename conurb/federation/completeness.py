@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from conurb.errors import NotFoundError, UnavailableError
 from conurb.node.consume import Answer
 from conurb.store.contract import EvolutionPage
 from conurb.store.together import Run
+
+if TYPE_CHECKING:
+    from conurb.federation.modes import Part
 
 
 class Named(Protocol):
@@ -113,11 +116,13 @@ def completeness_of(
 class FederatedAnswer(Answer):
     """An answer of several nodes, and who gave it.
 
-    `runs` are where the ids lie that were counted, when that is known.
+    `runs` are where the ids lie that were counted, when that is known. `parts` are what the
+    entities were merged of, entity by entity.
     """
 
     completeness: Completeness = field(default_factory=Completeness)
     runs: tuple[Run, ...] | None = None
+    parts: Sequence[Sequence[Part]] = ()
 
 
 @dataclass(slots=True)

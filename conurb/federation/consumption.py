@@ -157,12 +157,14 @@ class FederatedConsumption(FederatedDiscovery):
         wish = Wish(query.limit, query.offset, query.count)
         page = await asking.page(wish, chunk_max=self._bounds.page_max)
         owned = proxied(choice.peers)
+        parts = [_parts(clusters) for clusters in page.groups]
         answer = FederatedAnswer(
-            [merge_parts(_parts(clusters), owned) for clusters in page.groups],
+            [merge_parts(one, owned) for one in parts],
             total=page.total,
             more=page.more,
             completeness=replace(asking.completeness(page), count_is_exact=page.exact),
             runs=asking.runs,
+            parts=parts,
         )
         return await self.joined(answer, join, restriction)
 
@@ -198,15 +200,18 @@ class FederatedConsumption(FederatedDiscovery):
                 "narrow it by type or id"
             )
         owned = proxied(choice.peers)
-        wholes = [merge_parts(_parts(clusters), owned) for clusters in page.groups]
+        parts = {one[0].id: one for one in map(_parts, page.groups)}
+        wholes = [merge_parts(one, owned) for one in parts.values()]
         whole = replace(query, restriction=caller.require("read"), sources=None, split=False)
         found = [one for one in wholes if matches(one, whole)]
         found.sort(key=lambda one: order_key(one, query.order))
+        chosen = found[query.offset : query.offset + query.limit]
         return FederatedAnswer(
-            found[query.offset : query.offset + query.limit],
+            chosen,
             total=len(found) if query.count else None,
             more=query.offset + query.limit < len(found),
             completeness=asking.completeness(page),
+            parts=[parts[one.id] for one in chosen],
         )
 
     async def joined(self, answer: Answer, join: Join | None, restriction: Restriction) -> Answer:

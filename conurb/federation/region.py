@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from conurb.errors import InvariantError
 from conurb.federation.cascade import Cascade
+from conurb.federation.completeness import FederatedAnswer
 from conurb.federation.consumption import FederatedConsumption, reader
 from conurb.federation.distribute import FederatedProvision
 from conurb.federation.distribute_temporal import DistributedTemporal
@@ -23,9 +24,11 @@ from conurb.federation.wire import Wire
 from conurb.node.consume import Consumption
 from conurb.node.entity_maps import EntityMaps
 from conurb.node.node import Node
+from conurb.node.selecting import LOCAL, SourcedPage
 from conurb.store.contract import Page
 
 if TYPE_CHECKING:
+    from conurb.federation.modes import Part
     from conurb.model.query.tree import Query, TemporalQuery
     from conurb.node.temporal import Temporal
     from conurb.store.contract import EvolutionPage, Store
@@ -99,7 +102,14 @@ class _Whole:
 
     async def query(self, query: Query) -> Page:
         answer = await self._consume.query(reader(query.restriction), query)
-        return Page(answer.entities, answer.total, answer.more)
+        page = SourcedPage(answer.entities, answer.total, answer.more)
+        if isinstance(answer, FederatedAnswer):
+            page.sources = {parts[0].id: tuple(map(_source, parts)) for parts in answer.parts}
+        return page
 
     async def evolution(self, query: TemporalQuery) -> EvolutionPage:
         return await self._temporal.query(reader(query.query.restriction), query)
+
+
+def _source(part: Part) -> str:
+    return LOCAL if part.leg is None else part.leg.registration.id

@@ -21,7 +21,7 @@ from conurb.model.time import US_PER_S, Clock
 from conurb.node.bounds import Bounds
 from conurb.node.consume import Answer, Consumption
 from conurb.node.join import Join
-from conurb.node.selecting import select_ids, select_temporal_ids
+from conurb.node.selecting import LOCAL, select_ids, select_temporal_ids
 
 if TYPE_CHECKING:
     from conurb.store.contract import Store
@@ -31,9 +31,6 @@ LIFETIME_US: Final = 3600 * US_PER_S
 
 LIFETIME_US_MAX: Final = 24 * 3600 * US_PER_S
 """How long a map is kept at most, from its making or its last update."""
-
-LOCAL: Final = "@none"
-"""The source of an entity that this node itself holds (clause 5.2.39)."""
 
 
 @dataclass(slots=True)
@@ -78,13 +75,13 @@ class EntityMaps:
         Raises TooComplexQueryError when it selects more entities than a map may have.
         """
         restricted = replace(query, restriction=caller.require("read"))
-        ids = await select_ids(
+        sources = await select_ids(
             self._store,
             restricted,
             page=self._bounds.page_max,
             ids_max=self._bounds.entity_map_max,
         )
-        return self._keep(caller, ids, lifetime_us)
+        return self._keep(caller, sources, lifetime_us)
 
     async def create_temporal(
         self, caller: Caller, query: TemporalQuery, *, lifetime_us: int | None = None
@@ -97,7 +94,7 @@ class EntityMaps:
             page=self._bounds.page_max,
             ids_max=self._bounds.entity_map_max,
         )
-        return self._keep(caller, ids, lifetime_us)
+        return self._keep(caller, dict.fromkeys(ids, (LOCAL,)), lifetime_us)
 
     def get(self, caller: Caller, map_id: str) -> EntityMap:
         """Give a map (clause 5.14.1); raise NotFoundError when there is none, or no longer."""
@@ -171,13 +168,15 @@ class EntityMaps:
         by_id = {entity.id: entity for entity in page.entities}
         return {one: by_id[one] for one in ids if one in by_id}
 
-    def _keep(self, caller: Caller, ids: Sequence[str], lifetime_us: int | None) -> EntityMap:
+    def _keep(
+        self, caller: Caller, sources: dict[str, tuple[str, ...]], lifetime_us: int | None
+    ) -> EntityMap:
         """Store a new map; the oldest go when there are too many."""
         lifetime = LIFETIME_US if lifetime_us is None else min(lifetime_us, LIFETIME_US_MAX)
         made = EntityMap(
             self._new_id(),
             self._clock() + lifetime,
-            dict.fromkeys(ids, (LOCAL,)),
+            sources,
             {},
             caller.restriction,
         )

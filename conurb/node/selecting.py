@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from conurb.errors import TooComplexQueryError
 from conurb.model.query.tree import Query, TemporalQuery
+from conurb.store.contract import Page
 
 if TYPE_CHECKING:
     from conurb.store.contract import Store
 
 
-async def select_ids(store: Store, query: Query, *, page: int, ids_max: int) -> list[str]:
-    """Give the ids of all entities that a query selects, in its order.
+LOCAL: Final = "@none"
+"""The source of an entity that this node itself holds (clause 5.2.39)."""
+
+
+@dataclass(slots=True)
+class SourcedPage(Page):
+    """A page of several nodes: by id, the registrations by which an entity came, or `LOCAL`."""
+
+    sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+async def select_ids(
+    store: Store, query: Query, *, page: int, ids_max: int
+) -> dict[str, tuple[str, ...]]:
+    """Give the ids of all entities that a query selects, in its order, and where each came from.
 
     Its limit and offset don't count. Raises TooComplexQueryError over `ids_max`.
     """
-    ids: list[str] = []
-    more = True
+    ids: dict[str, tuple[str, ...]] = {}
+    more, offset = True, 0
     while more:
-        part = await store.query(replace(query, limit=page, offset=len(ids), count=False))
-        ids += (entity.id for entity in part.entities)
+        part = await store.query(replace(query, limit=page, offset=offset, count=False))
+        known = part.sources if isinstance(part, SourcedPage) else {}
+        ids |= {entity.id: known.get(entity.id, (LOCAL,)) for entity in part.entities}
         more = part.more
+        offset += len(part.entities)
         _check(len(ids), ids_max)
     return ids
 

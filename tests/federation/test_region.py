@@ -316,9 +316,26 @@ async def test_nodes_that_register_each_other_do_not_ask_in_circles() -> None:
 async def test_an_entity_map_holds_what_all_nodes_have(region: Region) -> None:
     query = Query(selectors=(Selector(types=TypeIs(CITY)),), limit=3)
     made = await region.node.entity_maps.create(LOCAL, query)
-    assert len(made.sources) == 4
+    assert {one.rsplit(":", 1)[1]: sources for one, sources in made.sources.items()} == {
+        "anqing": ("urn:x:registration:anqing",),
+        "huzhou": ("urn:x:registration:huzhou",),
+        "wuxi": ("urn:x:registration:wuxi",),
+        "wuxi-east": ("urn:x:registration:wuxi",),
+    }
     answer = await region.node.entity_maps.query(LOCAL, made.id, query)
     assert [one.id for one in answer.entities] == list(made.sources)[:3]
+
+
+async def test_an_entity_map_names_every_source_of_an_entity() -> None:
+    region = await region_of(wuxi=MemoryStore(city("both"), city("away")))
+    region.own.entities[city("both").id] = city("both")
+    for split in (False, True):
+        query = Query(selectors=(Selector(types=TypeIs(CITY)),), split=split)
+        made = await region.node.entity_maps.create(LOCAL, query)
+        assert {one.rsplit(":", 1)[1]: set(found) for one, found in made.sources.items()} == {
+            "away": {"urn:x:registration:wuxi"},
+            "both": {"@none", "urn:x:registration:wuxi"},
+        }
 
 
 async def test_a_count_of_more_than_is_looked_through_is_said_to_be_a_sum(
