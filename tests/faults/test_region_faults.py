@@ -1,15 +1,16 @@
 """A region whose ways break, whose clocks differ and whose nodes ask in circles.
 
 Nodes are processes of their own, guarded by tokens. The clock of one city is five minutes ahead of
-the region's, that of the other five minutes behind, throughout; the way to the first is a proxy
-that injects faults. In each: who is missing is said, nothing hangs, memory stays bounded, what is
-copied arrives whole and once.
+the region's, that of the other five minutes behind, throughout; the way to the first, and the way
+back to the region, are proxies that inject faults. In each: who is missing is said, nothing hangs,
+memory stays bounded, what is copied arrives whole and once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,7 @@ import pytest_asyncio
 
 from tests.faults.proxy import Fault, Proxy, proxy
 from tests.federation.nodes import ADMIN, Place, joined, place, put, running
+from tests.services.receiver import Receiver, receiving
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -41,6 +43,7 @@ class Scene:
     wuxi: Place
     suzhou: Place
     way: Proxy
+    back: Proxy
 
     async def ask(self, path: str, here: Place | None = None, **more: Any) -> httpx.Response:
         async with (here or self.region).client() as client:
@@ -59,12 +62,13 @@ def speed(value: int, observed_at: str) -> dict[str, object]:
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     folder = tmp_path_factory.mktemp("faults")
     region, wuxi, suzhou = (place(folder, name) for name in ("delta", "wuxi", "suzhou"))
-    async with (
-        running(region),
-        running(wuxi, ahead_s=SKEW_S),
-        running(suzhou, ahead_s=-SKEW_S),
-        proxy(wuxi.port) as way,
-    ):
+    async with AsyncExitStack() as stack:
+        way = await stack.enter_async_context(proxy(wuxi.port))
+        back = await stack.enter_async_context(proxy(region.port))
+        with (region.folder / "node.toml").open("a") as settings:
+            settings.write(f'public_url = "{back.url}"\n')
+        for here, ahead_s in ((region, 0), (wuxi, SKEW_S), (suzhou, -SKEW_S)):
+            await stack.enter_async_context(running(here, ahead_s=ahead_s))
         await put(wuxi, bus("wuxi:1", speed=1), bus("wuxi:2", speed=2))
         await put(suzhou, bus("suzhou:1", speed=3))
         for city, more in ((wuxi, {"endpoint": way.url}), (suzhou, {})):
@@ -76,7 +80,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
                 document = {"management": {"timeout": round(TIMEOUT_S * 1000)}}
                 response = await client.patch(path, json=document)
                 assert response.status_code == 204, response.text
-        yield Scene(region, wuxi, suzhou, way)
+        yield Scene(region, wuxi, suzhou, way, back)
 
 
 def registration(city: str) -> str:
@@ -190,6 +194,41 @@ async def test_three_nodes_that_register_each_other_give_each_object_once(scene:
             async with here.client() as client:
                 path = f"{API}/csourceRegistrations/urn:ngsi-ld:ContextSourceRegistration:circle"
                 await client.delete(path)
+
+
+async def test_a_subscriber_is_told_once_of_each_thing_that_a_city_wrote_during_a_split(
+    scene: Scene,
+) -> None:
+    subscription = "urn:ngsi-ld:Subscription:split"
+    written = [bus(f"wuxi:split:{number}", speed=number) for number in range(20)]
+    names = [str(one["id"]) for one in written]
+    async with receiving() as receiver, scene.region.client() as client:
+        document = {
+            "id": subscription,
+            "type": "Subscription",
+            "entities": [{"type": "Bus"}],
+            "notification": {"endpoint": {"uri": receiver.url}},
+        }
+        response = await client.post(f"{API}/subscriptions", json=document)
+        assert response.status_code == 201, response.text
+        async with asyncio.timeout(ARRIVAL_S):
+            while not (await scene.ask("/subscriptions", scene.wuxi)).json():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await scene.back.be("refused")
+        for one in written:
+            await put(scene.wuxi, one)
+        await scene.back.be("none")
+        async with asyncio.timeout(ARRIVAL_S):
+            while set(names) - set(told(receiver)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert sorted(told(receiver)) == sorted(names)
+        await client.delete(f"{API}/subscriptions/{subscription}")
+    async with scene.wuxi.client() as client:
+        await client.post(f"{API}/entityOperations/delete", json=names)
+
+
+def told(receiver: Receiver) -> list[str]:
+    return [one["id"] for post in receiver.posts for one in post.document["data"]]
 
 
 async def standing(region: Place) -> dict[str, Any]:
