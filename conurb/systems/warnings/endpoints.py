@@ -11,7 +11,7 @@ from conurb.errors import BadRequestDataError, ForbiddenError, NotFoundError
 from conurb.model.query.tree import Condition
 from conurb.node.guard import guard
 from conurb.regions.objects import city_id
-from conurb.systems.contract import Asked, Response
+from conurb.systems.contract import OWN, Asked, Response
 from conurb.systems.warnings import desk
 from conurb.systems.warnings.arrivals import TYPE as FORECAST
 from conurb.systems.warnings.arrivals import air_told, water_told
@@ -35,6 +35,7 @@ from conurb.systems.warnings.regional import EVENT
 from conurb.systems.warnings.showing import alert_row, event_row, log_row, row_of
 
 if TYPE_CHECKING:
+    from conurb.access.caller import Caller
     from conurb.model.entity import Entity
 
 EDXL_MEDIA: Final = "application/xml"
@@ -81,10 +82,10 @@ async def issue(asked: Asked) -> Response:
 
 async def list_alerts(asked: Asked) -> Response:
     """List alerts of the node, or of the region's members, the last first."""
-    return _json([alert_row(held) for held in await _alerts(asked)])
+    return _json([alert_row(held) for held in await _alerts(asked, asked.caller)])
 
 
-async def _alerts(asked: Asked) -> list[Held]:
+async def _alerts(asked: Asked, caller: Caller) -> list[Held]:
     state = asked.params.get("state", "active")
     conditions: list[Condition] = []
     if state != "all":
@@ -94,7 +95,7 @@ async def _alerts(asked: Asked) -> list[Held]:
     if "kind" in asked.params:
         conditions.append(compare("subCategory", "==", asked.params["kind"]))
     query = query_of(TYPE, *conditions)
-    found = [Held(one) for one in await region_objects(asked.site, asked.caller, query)]
+    found = [Held(one) for one in await region_objects(asked.site, caller, query)]
     city = asked.params.get("city")
     if city is not None:
         wanted = city_id(city)
@@ -116,12 +117,14 @@ async def get_alert(asked: Asked) -> Response:
 
 
 async def get_published(asked: Asked) -> Response:
-    """Give a public alert's CAP or envelope to anybody."""
+    """Give an alert to who may read; a public one's CAP to anybody."""
+    if asked.caller.may("read"):
+        return await get_alert(asked)
     name = asked.args["id"]
-    held = await _find(asked, name.removesuffix(".cap").removesuffix(".edxl"))
-    if held.text("audienceScope") != Scope.PUBLIC and not asked.caller.may("read"):
-        raise ForbiddenError(f"{held.id} isn't public")
-    return await get_alert(asked)
+    held = await _find(asked, name.removesuffix(".cap"), OWN) if name.endswith(".cap") else None
+    if held is None or held.text("audienceScope") != Scope.PUBLIC:
+        raise ForbiddenError("without a right to read, only the CAP of public alerts is given")
+    return Response(_cap(held), MEDIA_TYPE)
 
 
 def _cap(held: Held) -> bytes:
@@ -151,7 +154,7 @@ def _envelope(held: Held, asked: Asked) -> bytes:
 async def feed(asked: Asked) -> Response:
     """Give the public alerts that are in force as an Atom feed with their CAP."""
     entries = []
-    for held in await _alerts(asked):
+    for held in await _alerts(asked, OWN):  # what is published is open to all
         if held.text("audienceScope") != Scope.PUBLIC or not held.text("capDocument"):
             continue
         url = f"{asked.base_url}{BASE}/alerts/{held.id}.cap"
@@ -246,8 +249,8 @@ async def show_log(asked: Asked) -> Response:
     return _json([log_row(Held(one)) for one in await desk.log_of(asked.site)])
 
 
-async def _find(asked: Asked, object_id: str) -> Held:
-    answer = await asked.site.node.consume.retrieve(asked.caller, object_id)
+async def _find(asked: Asked, object_id: str, caller: Caller | None = None) -> Held:
+    answer = await asked.site.node.consume.retrieve(caller or asked.caller, object_id)
     entity: Entity = answer.entities[0]
     if not {asked.site.expand(TYPE), asked.site.expand(EVENT)} & set(entity.types):
         raise NotFoundError(f"{object_id!r} is no alert")
