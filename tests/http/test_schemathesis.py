@@ -58,6 +58,8 @@ def test_no_request_that_the_description_leads_to_breaks_the_node(url: str) -> N
     tried = 0
     for result in schema.get_all_operations():
         operation = result.ok()
+        if operation.path == "/live":
+            continue  # its answer has no end; tests/http/ogc/test_live.py asks it
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
             @hypothesis.seed(20260131)

@@ -208,9 +208,7 @@ async def _csv(source: Source, columns: Columns) -> AsyncIterator[bytes]:
     yield BYTE_ORDER_MARK.encode() + head
 
     def write(entities: list[Entity]) -> bytes:
-        return _lines(
-            lambda writer: [writer.writerow(_csv_row(source, e, names)) for e in entities]
-        )
+        return _lines(lambda to: to.writerows(_csv_row(source, one, names) for one in entities))
 
     async for page in source.pages():
         yield await asyncio.to_thread(write, page.entities)

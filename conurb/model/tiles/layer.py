@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from conurb.model.geometry import to_shapely
 from conurb.model.render.flat import flat_row
 from conurb.model.tiles.draw import draw_shapes, grid_place, point_commands
-from conurb.model.tiles.mvt import POINT, LayerWriter, Scalar
+from conurb.model.tiles.mvt import COUNT_KEY, POINT, LayerWriter, Scalar
 from conurb.model.tiles.quad import BUFFER, EXTENT
 from conurb.model.vocabulary import platform_terms
 
@@ -33,9 +33,6 @@ CELLS: Final = 32
 """Cells along one side of a tile, in which many points become one: 16 px on a tile of 512."""
 
 CELL: Final = EXTENT // CELLS
-COUNT_KEY: Final = "point_count"
-"""The property that says how many objects a point stands for."""
-
 CELLED_ZOOM_MAX: Final = 20
 """From the next level on every point is drawn: what lies in one place can't be told apart."""
 

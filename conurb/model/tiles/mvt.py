@@ -1,14 +1,17 @@
 """The bytes of a vector tile (Mapbox Vector Tile 2.1): layers written, and layers put together.
 
 A layer is written feature by feature; what two nodes drew of one layer becomes one layer by
-moving the numbers of its keys and values, without looking at geometries. Measured against the
-libraries that there are in docs/decisions/0009.
+moving the numbers of its keys and values, without looking at geometries. Points that stand for many
+have a number, that of their cell, and add up. Measured against the libraries that there are in
+docs/decisions/0009.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as field_
 from typing import Any, Final
 
 from conurb.model.tiles.quad import EXTENT
@@ -16,6 +19,9 @@ from conurb.model.tiles.quad import EXTENT
 POINT: Final = 1
 LINE: Final = 2
 POLYGON: Final = 3
+
+COUNT_KEY: Final = "point_count"
+"""The property that says how many objects a point with a number stands for."""
 
 MOVE_TO: Final = 1
 LINE_TO: Final = 2
@@ -68,6 +74,11 @@ def zigzag(number: int) -> int:
     [0, 1, 2, 3]
     """
     return (number << 1) ^ (number >> 63)
+
+
+def unzigzag(number: int) -> int:
+    """Read a number that `zigzag` has written."""
+    return (number >> 1) ^ -(number & 1)
 
 
 def field(tag: int, body: bytes) -> bytes:
@@ -217,38 +228,80 @@ def merge_layers(name: str, tiles: Sequence[bytes], *, extent: int = EXTENT) -> 
 
     Every layer has to have the extent given. Raises ValueError for what isn't a tile.
     """
-    present = [tile for tile in tiles if tile]
-    features: list[bytes] = []
-    keys: dict[bytes, int] = {}
-    values: dict[bytes, int] = {}
+    merging = _Merging()
     try:
-        for tile in present:
+        for tile in tiles:
             for body in iter_layers(tile):
-                _take(body, features, keys, values)
+                merging.take(body)
     except (IndexError, TypeError) as error:
         raise ValueError(f"not a vector tile: {error}") from error
-    if not features:
-        return b""
-    return _layer(name, features, [field(_LAYER_KEY, key) for key in keys], values, extent)
+    return merging.layer(name, extent)
 
 
-def _take(
-    body: bytes, features: list[bytes], keys: dict[bytes, int], values: dict[bytes, int]
-) -> None:
-    """Take the features of one layer over, with the numbers that keys and values get here."""
-    found: list[bytes] = []
-    key_numbers: list[int] = []
-    value_numbers: list[int] = []
-    for number, part in iter_fields(body):
-        if number == 2:
-            found.append(part)
-        elif number == 3:
-            key_numbers.append(keys.setdefault(part, len(keys)))
-        elif number == 4:
-            value_numbers.append(values.setdefault(part, len(values)))
-    numbers = key_numbers, value_numbers
-    for feature in found:
-        features.append(field(_LAYER_FEATURE, _renumbered(feature, numbers)))
+@dataclass(slots=True)
+class _Merging:
+    """What was taken from several layers, with the numbers that keys and values get here.
+
+    `crowds` maps the number of a cell to how many there are, and to the sums of their places.
+    """
+
+    features: list[bytes] = field_(default_factory=list)
+    keys: dict[bytes, int] = field_(default_factory=dict)
+    values: dict[bytes, int] = field_(default_factory=dict)
+    crowds: dict[int, tuple[int, int, int]] = field_(default_factory=dict)
+
+    def take(self, body: bytes) -> None:
+        """Take the features of one layer."""
+        found: list[bytes] = []
+        key_numbers: list[int] = []
+        value_numbers: list[int] = []
+        values: list[bytes] = []
+        for number, part in iter_fields(body):
+            if number == 2:
+                found.append(part)
+            elif number == 3:
+                key_numbers.append(self.keys.setdefault(part, len(self.keys)))
+            elif number == 4:
+                values.append(part)
+                value_numbers.append(self.values.setdefault(part, len(self.values)))
+        for feature in found:
+            if not feature.startswith(b"\x08") or not self._add_crowd(feature, values):
+                renumbered = _renumbered(feature, (key_numbers, value_numbers))
+                self.features.append(field(_LAYER_FEATURE, renumbered))
+
+    def _add_crowd(self, feature: bytes, values: list[bytes]) -> bool:
+        """Add a point that stands for many to its cell; False for anything else."""
+        parts = dict(iter_fields(feature))
+        commands, tags = read_varints(parts[4]), read_varints(parts[2])
+        if len(commands) != 3 or len(tags) != 2:
+            return False
+        [(kind, count)] = iter_fields(values[tags[1]])
+        if kind not in (4, 5):
+            return False
+        x, y = (unzigzag(one) for one in commands[1:])
+        known = self.crowds.get(parts[1], (0, 0, 0))
+        self.crowds[parts[1]] = known[0] + count, known[1] + x * count, known[2] + y * count
+        return True
+
+    def layer(self, name: str, extent: int) -> bytes:
+        """Write what was taken as one layer."""
+        for number, (count, x, y) in self.crowds.items():
+            key = self.keys.setdefault(COUNT_KEY.encode(), len(self.keys))
+            value = self.values.setdefault(value_bytes(count), len(self.values))
+            place = varints((MOVE_TO | 1 << 3, zigzag(x // count), zigzag(y // count)))
+            body = b"".join(
+                (
+                    b"\x08" + varint(number),
+                    field(_FEATURE_TAGS, varints((key, value))),
+                    b"\x18" + _SMALL[POINT],
+                    field(_FEATURE_GEOMETRY, place),
+                )
+            )
+            self.features.append(field(_LAYER_FEATURE, body))
+        if not self.features:
+            return b""
+        keys = [field(_LAYER_KEY, key) for key in self.keys]
+        return _layer(name, self.features, keys, self.values, extent)
 
 
 def _renumbered(feature: bytes, numbers: tuple[list[int], list[int]]) -> bytes:

@@ -15,12 +15,12 @@ from conurb.model.tiles.draw import TOLERANCE
 from conurb.model.tiles.layer import (
     CELLED_ZOOM_MAX,
     CELLS,
-    COUNT_KEY,
     POINTS_MAX,
     SHAPES_MAX,
     TileLayer,
     is_thinned,
 )
+from conurb.model.tiles.mvt import COUNT_KEY
 from conurb.model.tiles.quad import BUFFER, EXTENT, HALF_WORLD_M
 from conurb.store.postgres.compile import Moments, Selection
 from conurb.store.postgres.sources import FALSE, TRUE, all_of
