@@ -12,7 +12,9 @@ export default defineConfig({
   outputDir: process.env["PAGE_OUTPUT"] ?? "/tmp/conurb-page",
   use: {
     baseURL: process.env["CONURB_URL"] ?? "http://127.0.0.1:8080",
-    viewport: { width: 1360, height: 850 },
+    // Drawing in software takes as long as there are pixels.
+    viewport: { width: 1200, height: 720 },
+    contextOptions: { reducedMotion: "reduce" },
     locale: "en-GB",
     timezoneId: "Asia/Shanghai",
     trace: "off",

@@ -51,6 +51,7 @@ export function itemsAddress(layer: LayerInfo, wanted: Wanted, format?: string):
       properties: wanted.properties?.join(","),
       with: wanted.members?.join(","),
       geometry: layer.geometry === "location" ? null : layer.geometry,
+      q: layer.q,
     })
   );
 }

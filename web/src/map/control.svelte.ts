@@ -26,11 +26,21 @@ class MapControl {
     return matchMedia("(prefers-reduced-motion: reduce)").matches;
   }
 
+  /** Whether the map is where somebody has brought it, so that a link has to say where. */
+  brought = false;
+
   fit(box: Box): void {
+    this.brought = true;
     this.engine?.fit(box, this.padding, !this.calm);
   }
 
+  zoom(by: number): void {
+    this.brought = true;
+    this.engine?.zoom(by, !this.calm);
+  }
+
   goTo(view: View): void {
+    this.brought = true;
     if (this.engine === null) store.change({ view });
     else this.engine.goTo(view, !this.calm);
   }
@@ -39,6 +49,7 @@ class MapControl {
   home(): void {
     const box = atlas.catalogue.data?.region.bbox;
     if (box !== undefined) this.fit(box);
+    this.brought = false;
     store.change({ view: null });
   }
 

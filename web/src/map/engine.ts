@@ -97,6 +97,7 @@ export class Engine {
       attributionControl: false,
       interactive: options.interactive ?? true,
       dragRotate: false,
+      boxZoom: false,
       pitchWithRotate: false,
       touchPitch: false,
       rollEnabled: false,
@@ -164,6 +165,10 @@ export class Engine {
 
   fit(box: Box, padding: PaddingOptions, animate: boolean): void {
     this.map.fitBounds(boundsOf(box), { padding, maxZoom: 13, duration: animate ? 700 : 0 });
+  }
+
+  zoom(by: number, animate: boolean): void {
+    this.map.easeTo({ zoom: this.map.getZoom() + by, duration: animate ? 250 : 0 });
   }
 
   goTo(view: View, animate: boolean): void {

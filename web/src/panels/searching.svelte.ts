@@ -1,13 +1,12 @@
 // What a search finds: at once among what the page knows, a moment later among what the node finds.
 
 import { AskError, askJson, query } from "../api/http";
+import type { Box } from "../api/layers";
 import type { Names } from "../i18n/say";
 import { nameOf, shortId, type Raw } from "../api/objects";
 import { atlas } from "../state/atlas.svelte";
-import type { Language } from "../state/model";
 import { store, t } from "../state/store.svelte";
 import { mapControl } from "../map/control.svelte";
-import { boxOf } from "../map/shapes";
 import { plain } from "../i18n/say";
 import { turnOn } from "./layering";
 import { readPlace, scored } from "./matching";
@@ -27,13 +26,14 @@ export interface Hit {
 
 /** What a node finds (`/map/search`). */
 interface Found {
+  readonly kind: "city" | "object" | "type" | "layer" | "dataset";
   readonly id: string;
-  readonly type: string;
-  readonly kind?: string;
-  readonly name?: Names | string;
-  readonly path?: readonly (Names | string)[] | string;
-  readonly geometry?: GeoJSON.Geometry | null;
-  readonly point?: readonly [number, number] | null;
+  readonly title: Names;
+  readonly collection: string;
+  readonly path: readonly { readonly title: Names }[];
+  readonly bbox?: Box | null;
+  readonly time?: readonly [string | null, string | null] | null;
+  readonly count?: number;
 }
 
 const HITS_MAX = 20;
@@ -59,7 +59,7 @@ class Search {
     return [...local, ...this.#remote.filter((one) => !keys.has(one.key))].slice(0, HITS_MAX);
   });
 
-  ask(text: string, lang: Language): void {
+  ask(text: string): void {
     this.#text = text;
     if (text.trim() !== "") void this.#learnNames();
     clearTimeout(this.#timer);
@@ -70,7 +70,7 @@ class Search {
       return;
     }
     this.busy = true;
-    this.#timer = setTimeout(() => void this.#askNode(text.trim(), lang), DELAY_MS);
+    this.#timer = setTimeout(() => void this.#askNode(text.trim()), DELAY_MS);
   }
 
   /** Names in every language of the objects that people look for most: those of the choropleth. */
@@ -86,15 +86,15 @@ class Search {
     }
   }
 
-  async #askNode(text: string, lang: Language): Promise<void> {
+  async #askNode(text: string): Promise<void> {
     const controller = new AbortController();
     this.#controller = controller;
     try {
-      const { body } = await askJson<{ results: Found[] }>(
-        `/map/search${query({ text, lang, limit: HITS_MAX })}`,
+      const { body } = await askJson<{ finds: Found[] }>(
+        `/map/search${query({ q: text })}`,
         { signal: controller.signal },
       );
-      this.#remote = body.results.map(hitOf);
+      this.#remote = body.finds.flatMap(hitsOf);
       this.error = null;
     } catch (error) {
       if (controller.signal.aborted) return;
@@ -135,22 +135,30 @@ function openObject(id: string): void {
   if (geometry) mapControl.zoomToShape(geometry);
 }
 
-function hitOf(found: Found): Hit {
-  const name = typeof found.name === "string" ? found.name : store.named(found.name, shortId(found.id));
-  const path = typeof found.path === "string" ? found.path : (found.path ?? []).map((one) => (typeof one === "string" ? one : store.named(one, ""))).join(" · ");
-  return {
-    key: found.id,
-    kind: "object",
-    name,
-    path: [atlas.termName(found.type), path].filter(Boolean).join(" · "),
-    id: found.id,
-    take: () => {
-      store.open(found.id);
-      const geometry = found.geometry ?? (found.point ? { type: "Point" as const, coordinates: [...found.point] } : null);
-      const box = geometry === null ? null : boxOf([geometry]);
-      if (box !== null) mapControl.fit(box);
+/** Take up what a node finds; layers and indicators the page has found itself already. */
+function hitsOf(found: Found): Hit[] {
+  if (found.kind === "layer" || found.kind === "dataset") return [];
+  const path = found.path.map((one) => store.named(one.title, ""));
+  if (found.count !== undefined) path.push(t("search.count", { count: plain(store.lang, found.count) }));
+  const years = (found.time ?? []).map((one) => one?.slice(0, 4));
+  if (years[0] !== undefined && years[1] !== undefined) path.push(t("search.years", { begin: years[0], end: years[1] }));
+  const box = found.bbox ?? null;
+  return [
+    {
+      key: found.kind === "type" ? `type:${found.id}` : found.id,
+      kind: found.kind,
+      name: store.named(found.title, shortId(found.id)),
+      path: path.join(" · "),
+      id: found.kind === "type" ? null : found.id,
+      take: () => {
+        if (found.kind === "type") {
+          const layer = atlas.layers.find((one) => one.type === found.collection);
+          if (layer !== undefined) turnOn(layer.id);
+        } else store.open(found.id);
+        if (box !== null) mapControl.fit(box);
+      },
     },
-  };
+  ];
 }
 
 function layers(text: string): Hit[] {

@@ -142,7 +142,13 @@ class Atlas {
     return new Map(features.map((one) => [one.id, one]));
   });
 
-  readonly classed: Classed | null = $derived(this.classedAt(this.instant));
+  /** The instant that the choropleth is shown at: its own, or the clock's. */
+  readonly colourInstant: number = $derived.by(() => {
+    const pinned = this.placed.find(({ layer }) => layer === this.choropleth)?.shown.pinned ?? null;
+    return pinned === null ? this.instant : instantOf(pinned);
+  });
+
+  readonly classed: Classed | null = $derived(this.classedAt(this.colourInstant));
 
   /** Nodes whose objects the map lacks at present. */
   readonly missing: readonly string[] = $derived.by(() => {
@@ -229,6 +235,11 @@ class Atlas {
       const own = changes.filter((one) => one.types.includes(layer.type));
       if (own.length === 0 || shown.pinned !== null || store.page.time !== null) continue;
       live.latest.set(layer.id, Math.max(...own.map(({ at }) => at)));
+      if (layer.q !== null) {
+        // Whether what changed still belongs to the layer is the node's to judge.
+        this.objects.get(layer.id)?.retry();
+        continue;
+      }
       const now = new Map(this.featuresOf(layer).map((one) => [one.id, one]));
       for (const { id, feature } of own) {
         if (feature === null) now.delete(id);

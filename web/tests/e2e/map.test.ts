@@ -54,7 +54,7 @@ test("the clock says where a layer has data, and a layer can be held at its own 
 
 test("layers are turned on, moved, dimmed and turned off", async ({ page }) => {
   await open(page);
-  await page.getByRole("button", { name: "Show Region" }).click();
+  await page.getByRole("button", { name: /^Region/ }).click();
   await expect(page.locator("[data-layer]")).toHaveCount(2);
   await expect(page.locator("[data-layer]").first()).toHaveAttribute("data-layer", "region");
   await page.getByRole("button", { name: "Details of Region" }).click();
@@ -73,7 +73,7 @@ test("an object is chosen on the map, and a second one beside it with Shift", as
   const box = await map.boundingBox();
   await map.click({ position: { x: (box?.width ?? 0) / 2, y: (box?.height ?? 0) / 2 } });
   await expect(page.getByRole("heading", { name: "Hefei" })).toBeVisible();
-  await map.click({ position: { x: (box?.width ?? 0) / 2 - 170, y: (box?.height ?? 0) / 2 }, modifiers: ["Shift"] });
+  await map.click({ position: { x: (box?.width ?? 0) / 2 - 260, y: (box?.height ?? 0) / 2 }, modifiers: ["Shift"] });
   await expect.poll(() => param(page, "select")).toBe("urn:ngsi-ld:City:hefei:hefei,urn:ngsi-ld:City:luan:luan");
 });
 
@@ -117,7 +117,7 @@ test("coordinates, indicators and layers are found, in either language", async (
   await box.fill("合肥");
   await expect(page.getByRole("option", { name: /Hefei/ }).first()).toBeVisible();
   await box.fill("co2");
-  await page.getByRole("option", { name: /CO2 emissions · ceads/ }).click();
+  await page.getByRole("option", { name: /CO2 emissions · ceads 2000 to/ }).click();
   await expect(page.getByRole("combobox", { name: "Colour by" })).toHaveValue("co2@ceads:prefecture");
   await box.fill("nowhere at all");
   await expect(page.getByText(/Nothing is called/)).toBeVisible();
