@@ -65,7 +65,7 @@ def metro_bundles(
     for network in metro.read_networks(lines, stations):
         city = cities.get(network.adcode)
         if city is not None:
-            maker = Maker(city, metro.SOURCE, METRO_FEED, (f"/{pack.definition.id}/{city}",))
+            maker = Maker(city, metro.SOURCE, METRO_FEED)
             yield Bundle(city, network.city, metro_objects(network, maker, days))
 
 
@@ -78,7 +78,7 @@ def rail_bundle(trains: Path, pack: Pack, owner: str, days: tuple[date, date]) -
         for city in pack.cities
     }
     rows = rail.read_timetable(trains, places, start=days[0], end=days[1])
-    maker = Maker(owner, rail.SOURCE, RAIL_FEED, (f"/{pack.definition.id}",))
+    maker = Maker(owner, rail.SOURCE, RAIL_FEED)
     return Bundle(None, pack.definition.name["en"], list(objects_of(rows, maker)))
 
 

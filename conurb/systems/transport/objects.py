@@ -25,14 +25,13 @@ Attrs = Mapping[str, Instance | None]
 class Maker:
     """Makes objects that one owner holds, out of one source.
 
-    `source` is said on every object; `scope` is its scope. `feed` stands before local ids, so that
-    two feeds of one owner don't meet.
+    `source` is said on every object. `feed` stands before local ids, so that two feeds of one owner
+    don't meet.
     """
 
     owner: str
     source: str
     feed: str = ""
-    scope: tuple[str, ...] = ()
 
     def urn(self, type_term: str, local: str) -> str:
         """Make an id of a local name as it came."""
@@ -52,7 +51,6 @@ class Maker:
             self.urn(type_term, local),
             (expand(type_term),),
             said,
-            scope=self.scope,
             expires_at=expires_us,
         )
 
