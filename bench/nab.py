@@ -65,14 +65,14 @@ def iter_series(folder: Path = FOLDER) -> Iterator[Series]:
             rows = list(csv.DictReader(file))
         times = np.array([_us(row["timestamp"]) for row in rows], dtype=np.int64)
         values = np.array([float(row["value"]) for row in rows])
-        bounds = tuple(
-            (
-                int(np.searchsorted(times, _us(begin))),
-                int(np.searchsorted(times, _us(end), side="right")) - 1,
-            )
-            for begin, end in windows
-        )
+        bounds = tuple(_rows(times, _us(begin), _us(end)) for begin, end in windows)
         yield Series(name, times, values, bounds)
+
+
+def _rows(times: NDArray[np.int64], begin_us: int, end_us: int) -> tuple[int, int]:
+    """Give the first and last row of a window; one series has an hour twice."""
+    inside = np.flatnonzero((times >= begin_us) & (times <= end_us))
+    return int(inside[0]), int(inside[-1])
 
 
 def _us(text: str) -> int:

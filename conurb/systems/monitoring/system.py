@@ -4,10 +4,46 @@ from __future__ import annotations
 
 from typing import Final
 
-from conurb.systems.contract import System
-from conurb.systems.monitoring.sensorthings.service import endpoints
+from conurb.systems.contract import (
+    NODE,
+    Attribute,
+    Health,
+    ObjectType,
+    Reaction,
+    Schedule,
+    Site,
+    System,
+)
+from conurb.systems.monitoring import asking
+from conurb.systems.monitoring.layers import LAYERS
+from conurb.systems.monitoring.rules import RULE_TYPE
+from conurb.systems.monitoring.sensorthings import service
+from conurb.systems.monitoring.watch import listen_for_silence, unjudged, watch
 
 TITLE: Final = {"en": "Monitoring", "zh": "监测"}
+TYPES: Final = (
+    ObjectType("Device", {"en": "Device", "zh": "设备"}, {"location": Attribute("GeoProperty")}),
+    ObjectType("DeviceModel", {"en": "Device model", "zh": "设备型号"}),
+    ObjectType("ObservableProperty", {"en": "Observable property", "zh": "可观测属性"}),
+    ObjectType(
+        "DeviceMeasurement",
+        {"en": "Measurement of a device", "zh": "设备测量"},
+        {
+            "numValue": Attribute(),
+            "refDevice": Attribute("Relationship"),
+            "location": Attribute("GeoProperty"),
+        },
+    ),
+    RULE_TYPE,
+)
+
+
+async def health(site: Site) -> Health:
+    """Say which rules can't be judged at present."""
+    waiting = unjudged(site)
+    detail = "; ".join(f"{rule}: {why}" for rule, why in list(waiting.items())[:3])
+    return Health(detail=detail, figures={"rulesNotJudged": float(len(waiting))})
+
 
 SYSTEM: Final = System(
     name="monitoring",
@@ -16,5 +52,19 @@ SYSTEM: Final = System(
         "en": "Sensors of bridges, ground, water and air: what they say, and when it is wrong.",
         "zh": "桥梁、地面、水体与空气的传感器：测值与异常。",
     },
-    endpoints=endpoints(),
+    types=TYPES,
+    reactions=(
+        Reaction(
+            "watch",
+            watch,
+            types=("DeviceMeasurement", "DetectionRule"),
+            runs_on=NODE,
+            from_start=False,
+            batch_max=200,
+        ),
+    ),
+    schedules=(Schedule("silence", 60.0, listen_for_silence, runs_on=NODE),),
+    endpoints=(*service.endpoints(), *asking.endpoints()),
+    layers=LAYERS,
+    health=health,
 )

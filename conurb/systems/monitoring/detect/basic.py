@@ -26,6 +26,8 @@ SURPRISE_WARM: Final = 50
 SURPRISE_STEP: Final = 20
 SURPRISE_SHARE: Final = 0.99
 PHASES_MAX: Final = 10_000
+_UNDER: Final = float(np.nextafter(1, 0))
+"""The score of a value that is at its limit, and not beyond."""
 
 
 def threshold(samples: Samples, given: Mapping[str, Any], trained: int) -> Judgement:
@@ -47,8 +49,8 @@ def threshold(samples: Samples, given: Mapping[str, Any], trained: int) -> Judge
         beyond = np.maximum(beyond, low - values)
     if high is not None:
         beyond = np.maximum(beyond, values - high)
-    beyond = np.where(beyond == 0, -np.finfo(float).tiny, beyond)
     score = np.where(np.isfinite(values), 1 + beyond / scale, np.nan)
+    score = np.where(beyond > 0, score, np.minimum(score, _UNDER))
     if margin:
         score = _sticky(score, beyond, margin)
     lows = np.full(len(values), np.nan if low is None else low)
