@@ -23,14 +23,13 @@ from conurb.model.time import shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.regions.objects import city_id
 from conurb.systems.contract import OWN, Provenance, Site
-from conurb.systems.provenance import mark_attributes
 from conurb.systems.warnings.areas import Cities
 from conurb.systems.warnings.events import US_PER_S
 from conurb.systems.warnings.forecast.air import Grid, Wind, forecast, grid_of, wind_field
 from conurb.systems.warnings.forecast.rivers import delta_rivers
 from conurb.systems.warnings.forecast.water import arrivals as first_passages
 from conurb.systems.warnings.forecast.water import travel
-from conurb.systems.warnings.objects import Held, city_of
+from conurb.systems.warnings.objects import Held, city_of, said_at
 from conurb.systems.warnings.querying import compare, own_objects, query_of, region_objects
 from conurb.systems.warnings.receiving import cities_at
 from conurb.systems.warnings.regional import EVENT, statement_id
@@ -232,7 +231,7 @@ def _object(
             "value": {"type": "Point", "coordinates": list(cities.by_id[told.city].centre)},
         }
     entity = parse_entity(document, platform_terms())
-    return entity.with_attrs(mark_attributes(entity.attrs, provenance))
+    return entity.with_attrs(said_at(entity.attrs, provenance, now))
 
 
 def _us(seconds: float) -> int:

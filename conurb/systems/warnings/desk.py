@@ -20,9 +20,8 @@ from conurb.model.time import shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.node.guard import guard
 from conurb.regions.objects import city_id
-from conurb.systems.provenance import mark_attributes
 from conurb.systems.warnings.events import US_PER_S
-from conurb.systems.warnings.objects import DIGITS, Held
+from conurb.systems.warnings.objects import DIGITS, Held, said_at
 from conurb.systems.warnings.objects import TYPE as ALERT
 from conurb.systems.warnings.querying import own_objects, query_of
 from conurb.systems.warnings.receiving import append, cities_at
@@ -76,7 +75,7 @@ async def do(act: Act, site: Site, caller: Caller) -> Entity:
     if await site.node.store.find(entry.id) is not None:
         return entry
     operations: list[Operation] = [
-        append(act.target, _change(act, held), held.provenance),
+        append(act.target, _change(act, held), held.provenance, at_us=site.now_us()),
         UpsertEntity(entry),
     ]
     await site.node.store.apply_all([guard(caller, one) for one in operations])
@@ -116,7 +115,7 @@ def entry_of(act: Act, site: Site, held: Held) -> Entity:
         ids = [city_id(one) for one in act.cities]
         document["releasedTo"] = {"type": "ListRelationship", "objectList": ids}
     entity = parse_entity(document, platform_terms())
-    return entity.with_attrs(mark_attributes(entity.attrs, held.provenance))
+    return entity.with_attrs(said_at(entity.attrs, held.provenance, site.now_us()))
 
 
 def _change(act: Act, held: Held) -> dict[str, Any]:

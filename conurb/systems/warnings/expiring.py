@@ -25,7 +25,12 @@ async def expire(site: Site, due_us: int) -> Sequence[Operation]:
     )
     ended = [Held(entity) for entity in await own_objects(site, query)]
     return [
-        append(held.id, {"alertState": "expired"}, held.provenance)
+        append(
+            held.id,
+            {"alertState": "expired"},
+            held.provenance,
+            at_us=held.time_us("validTo") or due_us,
+        )
         for held in ended
         if held.text("capDocument")
     ]

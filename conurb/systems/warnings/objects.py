@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from conurb.errors import BadRequestDataError
-from conurb.model.entity import Entity
+from conurb.model.entity import Attributes, Entity
 from conurb.model.parse import parse_entity
-from conurb.model.time import fixed_us, parse_us, shown_us
+from conurb.model.time import fixed, fixed_us, parse_us, shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.regions.objects import city_id
 from conurb.systems.contract import Provenance
@@ -118,7 +118,19 @@ def alert_object(object_id: str, filing: Filing, provenance: Provenance = "live"
     if filing.ref_alarm is not None:
         document["refAlarm"] = {"type": "Relationship", "object": filing.ref_alarm}
     entity = parse_entity(document, platform_terms())
-    return entity.with_attrs(mark_attributes(entity.attrs, provenance))
+    return entity.with_attrs(said_at(entity.attrs, provenance, to_us(message.sent)))
+
+
+def said_at(attrs: Attributes, provenance: Provenance, at_us: int) -> Attributes:
+    """Give attributes with where they come from, and from when on they hold.
+
+    So the map's clock shows at each time what was in force then.
+    """
+    moment = fixed(at_us)
+    return {
+        name: [{"observedAt": moment, **one} for one in instances]
+        for name, instances in mark_attributes(attrs, provenance).items()
+    }
 
 
 def _texts(infos: Sequence[Info]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from conurb.model.parse import parse_fragment
 from conurb.model.time import shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.systems.contract import Provenance, Site
-from conurb.systems.provenance import mark_attributes
 from conurb.systems.warnings.areas import Cities, cities_of
 from conurb.systems.warnings.cap.alert import Alert, to_us
 from conurb.systems.warnings.cap.atom import ATOM, read_feed
@@ -41,6 +40,7 @@ from conurb.systems.warnings.objects import (
     Held,
     alert_object,
     local_of,
+    said_at,
 )
 
 if TYPE_CHECKING:
@@ -214,22 +214,23 @@ async def _find_known(site: Site, object_id: str, among: Mapping[str, Known]) ->
 def _effect_operations(
     message: Alert, object_id: str, effect: Effect, provenance: Provenance
 ) -> list[Operation]:
-    sent = shown_us(to_us(message.sent))
+    sent_us = to_us(message.sent)
     found: list[Operation] = []
     for one, state in effect.changes.items():
-        document: dict[str, Any] = {"alertState": state, "validTo": sent}
+        document: dict[str, Any] = {"alertState": state, "validTo": shown_us(sent_us)}
         if state != "cancelled":
             document["supersededBy"] = {"type": "Relationship", "object": object_id}
-        found.append(append(one, document, provenance))
+        found.append(append(one, document, provenance, at_us=sent_us))
     for one in effect.acknowledges:
-        found.append(append(one, {"acknowledged": True, "acknowledgedBy": message.sender}))
+        document = {"acknowledged": True, "acknowledgedBy": message.sender}
+        found.append(append(one, document, provenance, at_us=sent_us))
     return found
 
 
 def append(
-    object_id: str, document: dict[str, Any], provenance: Provenance = "live"
+    object_id: str, document: dict[str, Any], provenance: Provenance, *, at_us: int
 ) -> AppendAttributes:
-    """Make the operation that sets attributes (by term) of an object."""
+    """Make the operation that sets attributes (by term) of an object, from a time on."""
     fragment = parse_fragment(document, platform_terms(), nulls=False)
-    marked = replace(fragment, attrs=mark_attributes(fragment.attrs, provenance))
+    marked = replace(fragment, attrs=said_at(fragment.attrs, provenance, at_us))
     return AppendAttributes(object_id, marked)

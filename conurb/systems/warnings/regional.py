@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.model.changes import Operation
-from conurb.model.entity import Entity
+from conurb.model.entity import Attributes, Entity
 from conurb.model.geometry import to_shapely
 from conurb.model.operations.entity import UpsertEntity
 from conurb.model.parse import parse_entity
@@ -21,7 +21,6 @@ from conurb.model.time import shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.regions.objects import city_id
 from conurb.systems.contract import Provenance, Site
-from conurb.systems.provenance import mark_attributes
 from conurb.systems.warnings.areas import Cities
 from conurb.systems.warnings.events import (
     US_PER_S,
@@ -33,7 +32,7 @@ from conurb.systems.warnings.events import (
     successor,
 )
 from conurb.systems.warnings.kinds import find_kind, slack_of
-from conurb.systems.warnings.objects import DIGITS, Held, city_of
+from conurb.systems.warnings.objects import DIGITS, Held, city_of, said_at
 from conurb.systems.warnings.querying import after, own_objects, query_of
 from conurb.systems.warnings.receiving import cities_at
 from conurb.systems.warnings.replay import TIME_LAPSE
@@ -71,11 +70,13 @@ async def hear(records: Sequence[Record], site: Site) -> Sequence[Operation]:
         if entity is None:
             gone = await site.node.store.find(statement_id(site, record.entity_id))
             if gone is not None:
-                operations.append(UpsertEntity(_restated(gone, "withdrawn"), mode="update"))
+                operations.append(
+                    UpsertEntity(_restated(gone, "withdrawn", record.at_us), mode="update")
+                )
             continue
         held = Held(entity)
         if held.text("messageStatus") in STATUSES and held.text("alertState") in _STATES:
-            operations.append(UpsertEntity(statement_object(held, site)))
+            operations.append(UpsertEntity(statement_object(held, site, record.at_us)))
     return operations
 
 
@@ -89,7 +90,7 @@ def statement_id(site: Site, alert_id: str) -> str:
     return site.urn(STATEMENT, hashlib.sha256(alert_id.encode()).hexdigest()[:DIGITS])
 
 
-def statement_object(held: Held, site: Site) -> Entity:
+def statement_object(held: Held, site: Site, at_us: int) -> Entity:
     """Build the statement of an alert."""
     owner = held.id.split(":")[3] if held.id.count(":") >= 4 else site.owner
     document: dict[str, Any] = {
@@ -117,7 +118,7 @@ def statement_object(held: Held, site: Site) -> Entity:
             "type": "GeoProperty",
             "value": {"type": "Point", "coordinates": [point.x, point.y]},
         }
-    return _built(document, held.provenance)
+    return _built(document, held.provenance, at_us)
 
 
 def statement_of(held: Held, cities: Cities) -> Statement:
@@ -148,7 +149,8 @@ def statement_of(held: Held, cities: Cities) -> Statement:
 async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Operation]:
     """React to statements: write the regional events that became others."""
     cities = cities_at(site)
-    begin_us = max(record.at_us for record in records) - WINDOW_S * US_PER_S
+    at_us = max(record.at_us for record in records)
+    begin_us = at_us - WINDOW_S * US_PER_S
     kept = await _statements(records, site, cities)
     places = {said.id: place for said, place, _ in kept.values()}
     statements = [said for said, _, _ in kept.values()]
@@ -165,18 +167,18 @@ async def merge_statements(records: Sequence[Record], site: Site) -> Sequence[Op
     current = {one.local: frozenset(said.id for said in one.statements) for one in events}
     operations: list[Operation] = []
     for event in events:
-        built = event_object(event, site, cities)
-        built = _with_lineage(built, event, site, previous, current)
+        built = event_object(event, site, cities, at_us)
+        built = _with_lineage(built, event, site, previous, current, at_us)
         before = stored.get(built.id)
         if before is None or said_by(before) != said_by(built):
             # One that comes back out of another must not go on saying that it went into it.
             back = before is not None and Held(before).text("alertState") in GONE
-            placed = _with_place(built, event, places, cities)
+            placed = _with_place(built, event, places, cities, at_us)
             operations.append(UpsertEntity(placed, mode="replace" if back else "update"))
     for local, members in previous.items():
         if local not in current:
             into = successor(members, current)
-            operations.append(_ended(site.urn(EVENT, local), into, site, stored))
+            operations.append(_ended(site.urn(EVENT, local), into, site, stored, at_us))
     return operations
 
 
@@ -211,8 +213,8 @@ async def _statements(
     return kept
 
 
-def event_object(event: RegionalEvent, site: Site, cities: Cities) -> Entity:
-    """Build the object of a regional event, without its area."""
+def event_object(event: RegionalEvent, site: Site, cities: Cities, at_us: int) -> Entity:
+    """Build the object of a regional event as of a time, without its area."""
     known = find_kind(event.kind)
     document: dict[str, Any] = {
         "id": site.urn(EVENT, event.local),
@@ -242,7 +244,7 @@ def event_object(event: RegionalEvent, site: Site, cities: Cities) -> Entity:
         near = [city_id(one) for one in cities.around(event.cities)]
         if near:
             document["mayAffect"] = {"type": "ListRelationship", "objectList": near}
-    return _built(document, provenance_of(event))
+    return _built(document, provenance_of(event), at_us)
 
 
 def provenance_of(event: RegionalEvent) -> Provenance:
@@ -288,7 +290,11 @@ def _told(one: Statement) -> dict[str, Any]:
 
 
 def _with_place(
-    built: Entity, event: RegionalEvent, places: Mapping[str, Any], cities: Cities
+    built: Entity,
+    event: RegionalEvent,
+    places: Mapping[str, Any],
+    cities: Cities,
+    at_us: int,
 ) -> Entity:
     """Add the area: that of the cities concerned, or whereabouts an event outside of them is.
 
@@ -299,7 +305,7 @@ def _with_place(
         return built
     attribute = platform_terms().expand("location")
     place = {attribute: [{"type": "GeoProperty", "value": area}]}
-    return built.with_attrs(built.attrs | mark_attributes(place, provenance_of(event)))
+    return built.with_attrs(built.attrs | said_at(place, provenance_of(event), at_us))
 
 
 def _with_lineage(
@@ -308,20 +314,21 @@ def _with_lineage(
     site: Site,
     previous: Mapping[str, frozenset[str]],
     current: Mapping[str, frozenset[str]],
+    at_us: int,
 ) -> Entity:
     told = lineage(event, previous, current)
-    attrs = dict(built.attrs)
+    attrs: Attributes = {}
     if told.merged_from:
         ids = [site.urn(EVENT, one) for one in told.merged_from]
         attrs[site.expand("mergedFrom")] = [{"type": "ListRelationship", "objectList": ids}]
     if told.split_from is not None:
         source = site.urn(EVENT, told.split_from)
         attrs[site.expand("splitFrom")] = [{"type": "Relationship", "object": source}]
-    return built.with_attrs(attrs)
+    return built.with_attrs(built.attrs | said_at(attrs, provenance_of(event), at_us))
 
 
 def _ended(
-    event_id: str, into: str | None, site: Site, stored: Mapping[str, Entity]
+    event_id: str, into: str | None, site: Site, stored: Mapping[str, Entity], at_us: int
 ) -> UpsertEntity:
     """End an event whose statements are all elsewhere, or withdrawn."""
     document: dict[str, Any] = {"id": event_id, "type": EVENT, "alertState": "withdrawn"}
@@ -330,15 +337,15 @@ def _ended(
         target = site.urn(EVENT, into)
         document["mergedInto"] = {"type": "Relationship", "object": target}
     provenance = Held(stored[event_id]).provenance
-    return UpsertEntity(_built(document, provenance), mode="update")
+    return UpsertEntity(_built(document, provenance, at_us), mode="update")
 
 
-def _restated(entity: Entity, state: State) -> Entity:
+def _restated(entity: Entity, state: State, at_us: int) -> Entity:
     held = Held(entity)
     document = {"id": entity.id, "type": STATEMENT, "alertState": state}
-    return _built(document, held.provenance)
+    return _built(document, held.provenance, at_us)
 
 
-def _built(document: dict[str, Any], provenance: Provenance) -> Entity:
+def _built(document: dict[str, Any], provenance: Provenance, at_us: int) -> Entity:
     entity = parse_entity(document, platform_terms())
-    return entity.with_attrs(mark_attributes(entity.attrs, provenance))
+    return entity.with_attrs(said_at(entity.attrs, provenance, at_us))

@@ -22,6 +22,7 @@ from conurb.errors import UnauthenticatedError
 from conurb.federation.region import registrations_of
 from conurb.http.app import build_app
 from conurb.model.operations.entity import DeleteEntity, UpsertEntity
+from conurb.model.query.tree import Query, Selector
 from conurb.model.registration import FEDERATION_OPS, THIS_PROCESS, Registration
 from conurb.node.host import Host
 from conurb.systems.contract import Message, Site
@@ -210,6 +211,27 @@ async def test_update_cancel_and_all_clear_go_along_the_chain(node: At) -> None:
     late = follow(second, MsgType.CANCEL, sent=NOW + timedelta(minutes=3))
     refused = await node.post(late)
     assert (refused.status_code, "is cleared already" in refused.text) == (409, True)
+
+
+async def test_the_clock_of_the_map_shows_what_was_in_force_then(region: At) -> None:
+    first = an_alert("wuxi")
+    await region.post(first, "wuxi")
+    [event] = await soon(region.events)
+    region.clock[0] += 3600 * 1_000_000
+    over = follow(first, MsgType.UPDATE, sent=NOW + timedelta(hours=1), all_clear=True)
+    await region.post(over, "wuxi")
+    await until(lambda: _no_events(region))
+    main = await region.host.node(None)
+    half_past = to_us(NOW + timedelta(minutes=30))
+    for object_id, city in ((event["id"], None), (event["statements"][0]["alert"], "wuxi")):
+        node = main if city is None else await region.host.node(city)
+        query = Query(selectors=(Selector(ids=(object_id,)),))
+        [then] = (await node.store.query(query, at_us=half_past)).entities
+        [now] = (await node.store.query(query)).entities
+        assert Held(then).text("alertState") == "active"
+        assert Held(now).text("alertState") in ("over", "cleared")
+        before = (await node.store.query(query, at_us=to_us(NOW - timedelta(hours=1)))).entities
+        assert [Held(one).text("alertState") for one in before] in ([], [""])
 
 
 async def test_an_update_of_what_is_not_known_is_taken_when_asked(node: At) -> None:
