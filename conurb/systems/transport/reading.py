@@ -25,6 +25,7 @@ from conurb.model.query.tree import (
     TypeIs,
     TypeSelection,
     Uri,
+    conjunction,
 )
 from conurb.model.vocabulary import platform_terms
 from conurb.systems.transport.gtfs.export import rows_of, terms_of
@@ -77,15 +78,18 @@ class Reader:
         consume = self.site.node.consume
         consume = consume.own if self.own else consume
         size = min(PAGE, self.site.node.bounds.page_max)
-        query = Query(
-            (Selector(types=_any_of(terms), id_pattern=pattern),), condition=condition, limit=size
-        )
-        for offset in range(0, OBJECTS_MAX, size):
-            page = await consume.query(self.caller, replace(query, offset=offset), at_us=at_us)
+        query = Query((Selector(types=_any_of(terms), id_pattern=pattern),), limit=size)
+        last: str | None = None
+        for _ in range(0, OBJECTS_MAX, size):
+            # From id to id: an offset would make the engine count what was read before.
+            after = None if last is None else Compare(AttributePath(("id",)), ">", last)
+            asked = replace(query, condition=conjunction(condition, after))
+            page = await consume.query(self.caller, asked, at_us=at_us)
             for entity in page.entities:
                 yield entity
             if len(page.entities) < size:
                 return
+            last = page.entities[-1].id
         raise TooComplexQueryError(f"over {OBJECTS_MAX} objects of {', '.join(terms)}")
 
     async def listed(
