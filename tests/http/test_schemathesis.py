@@ -25,7 +25,7 @@ from schemathesis.generation.modes import GenerationMode
 from conurb.app import build_served
 from conurb.config import Settings
 
-EXAMPLES = 16
+EXAMPLES = 8
 TIME_MAX_S = 75
 ENTITY = {"id": "urn:ngsi-ld:City:wuxi:wuxi", "type": "City", "population": 7_500_000}
 
