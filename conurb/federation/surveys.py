@@ -78,6 +78,11 @@ class Surveys:
         if tasks:
             await asyncio.wait(tasks)
 
+    async def settled(self) -> None:
+        """Wait until what is being measured has been."""
+        if self._tasks:
+            await asyncio.wait(list(self._tasks.values()))
+
     async def own(self) -> Extents:
         """Give where this node's own objects lie, measured again if it has changed."""
         return await self._measure(self._node)

@@ -5,7 +5,9 @@ behind it, that the count is the sum of theirs (an id that two of them have coun
 node that didn't answer has an `NGSILD-Warning` of its own (clause 6.3.17, in the form of RFC 7234,
 section 5.5). With `strict=true`, or the header `Conurb-Strict: true`, an answer that lacks a node
 is a 503 that says which. `Conurb-Copies: wuxi; age=12` names a node that didn't answer itself:
-copies of what it has did, that many seconds old. Such a node isn't missing.
+copies of what it has did, that many seconds old. Such a node isn't missing. Nor is one that wasn't
+asked because nothing of this lies with it: `Conurb-Skipped: suzhou; age=3; reason="..."` says so,
+and how old that knowledge is.
 """
 
 from __future__ import annotations
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 COMPLETENESS: Final = b"conurb-completeness"
 WARNING: Final = b"ngsild-warning"
 COPIES: Final = b"conurb-copies"
+SKIPPED: Final = b"conurb-skipped"
+SKIPPED_SHOWN_MAX: Final = 64
+"""Nodes that weren't asked, named in one answer; of more there is the number."""
 IDS: Final = HEADER.lower().encode()
 STRICT_HEADER: Final = b"conurb-strict"
 
@@ -60,6 +65,11 @@ def headers_of(said: Completeness) -> list[Header]:
     headers = [(COMPLETENESS, f"{answered}/{len(said.asked)}{counted}".encode())]
     for node, age_s in said.copied:
         headers.append((COPIES, f"{node}; age={age_s:.0f}".encode("ascii", "replace")))
+    for skip in said.skipped[:SKIPPED_SHOWN_MAX]:
+        value = f'{skip.node}; age={skip.age_s:.0f}; reason="{skip.reason}"'
+        headers.append((SKIPPED, value.encode("ascii", "replace")))
+    if len(said.skipped) > SKIPPED_SHOWN_MAX:
+        headers.append((SKIPPED, f"{len(said.skipped) - SKIPPED_SHOWN_MAX} more".encode()))
     for absence in (*said.missing, *said.notes):
         text = absence.reason.replace("\\", "").replace('"', "'")
         value = f'{absence.code} {absence.node} "{text}"'
