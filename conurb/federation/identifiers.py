@@ -77,15 +77,16 @@ class Identifiers:
                         mask |= pattern.mask
         return mask & within
 
-    def alike(self, id_pattern: str, within: int) -> int:
+    def alike(self, id_pattern: str, within: int, *, every: bool = False) -> int:
         """Give the slots of `within` that may hold an id that a pattern is found in.
 
-        Two patterns may always have an id in common, unless their ids begin differently.
+        Two patterns may always have an id in common, unless their ids begin differently; with
+        `every` also then, as clause 5.12 says it.
         """
         automaton, prefix = _read(id_pattern)
         mask = self._any
         for pattern in self._patterns.values():
-            if pattern.prefix.startswith(prefix) or prefix.startswith(pattern.prefix):
+            if every or pattern.prefix.startswith(prefix) or prefix.startswith(pattern.prefix):
                 mask |= pattern.mask
         start = bisect_left(self._ids, prefix)
         end = bisect_left(self._ids, prefix + _LATEST) if prefix else len(self._ids)

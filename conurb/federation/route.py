@@ -194,7 +194,7 @@ class Index:
         if ids:
             return self._identifiers.find(ids, mask)
         if selector.id_pattern is not None:
-            return self._identifiers.alike(selector.id_pattern, mask)
+            return self._identifiers.alike(selector.id_pattern, mask, every=strict)
         return mask
 
     def _typed(self, selection: TypeSelection, strict: bool) -> int:

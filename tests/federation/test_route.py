@@ -121,6 +121,13 @@ def test_a_pattern_leads_to_ids_it_takes_and_to_patterns_that_may_begin_alike() 
     assert not asked(buses, "^urn:taxi:")
 
 
+def test_discovery_takes_any_two_patterns_to_be_alike() -> None:
+    buses = of(EntityInfo((BUS,), id_pattern=parse_id_pattern("^urn:bus:")))
+    taxis = Query(selectors=(Selector(id_pattern=parse_id_pattern("^urn:taxi:")),))
+    assert found(buses, taxis, strict=True)
+    assert not found(buses, taxis)
+
+
 def test_ids_and_a_pattern_together_take_what_is_in_both() -> None:
     selector = Selector(("urn:x:1", "urn:x:2"), parse_id_pattern("2$"))
     assert not found(of(EntityInfo((CITY,), id="urn:x:1")), Query(selectors=(selector,)))
