@@ -55,6 +55,8 @@ class ReactionTask:
         if self._seq == 0 and not self._reaction.from_start:
             self._seq = await self._journal.end()
             await self._move()
+        if self._pen.standing.state == "starting":
+            self._pen.standing.going()
         while True:
             await self.step()
 

@@ -102,14 +102,16 @@ async def examine(rule: Rule, news: News, site: Site) -> Sequence[Operation]:
     operations: list[Operation] = []
     free_from = BEGINNING
     if opened is not None:
-        over = _end_of(_valid_from(opened), verdict, rule)
-        if over is None:
+        end_us = _end_of(_valid_from(opened), verdict, rule)
+        if end_us is None:
             return ()
-        operations.append(clear_alarm(opened, over))
-        free_from = over
+        operations.append(clear_alarm(opened, end_us))
+        free_from = end_us
     stream = None
     for episode in verdict.episodes:
-        if times[episode.confirmed] < news.since_us or times[episode.begin] < free_from:
+        # What was over before the news isn't news; what goes on is, if nobody has said so yet.
+        over = episode.end is not None and times[episode.confirmed] < news.since_us
+        if over or times[episode.begin] < free_from:
             continue
         stream = stream or await site.node.store.find(rule.measurements[0])
         operations.append(_alarm(rule, verdict, episode, stream, site))
