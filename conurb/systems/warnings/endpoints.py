@@ -23,7 +23,7 @@ from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import SIMULATED_NOTE, follow, from_us
 from conurb.systems.warnings.objects import STATES, TYPE, Held, city_of
 from conurb.systems.warnings.ordering import order
-from conurb.systems.warnings.querying import compare, query_of, region_objects
+from conurb.systems.warnings.querying import compare, has, query_of, region_objects
 from conurb.systems.warnings.receiving import (
     Receipt,
     cities_at,
@@ -87,7 +87,7 @@ async def list_alerts(asked: Asked) -> Response:
 
 async def _alerts(asked: Asked, caller: Caller) -> list[Held]:
     state = asked.params.get("state", "active")
-    conditions: list[Condition] = []
+    conditions: list[Condition] = [has("capDocument")]  # alarms of other systems have none
     if state != "all":
         if state not in STATES:
             raise BadRequestDataError(f"state: {state!r} is none of all, {', '.join(STATES)}")

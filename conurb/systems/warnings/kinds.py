@@ -67,6 +67,7 @@ KINDS: Final = (
     Kind("earthquake", "naturalDisaster", "地震", "Earthquake", ("地震", "earthquake")),
     Kind("tsunami", "naturalDisaster", "海啸", "Tsunami", ("海啸", "tsunami")),
     Kind("bridgeDamage", "security", "桥梁异常", "Bridge anomaly", ("桥梁", "bridge")),
+    Kind("sensorAnomaly", "security", "监测异常", "Anomaly", ("监测异常", "anomaly")),
     Kind("subsidence", "naturalDisaster", "地面沉降", "Subsidence", ("沉降", "subsidence")),
     Kind("roadClosed", "traffic", "道路封闭", "Road closed", ("封路", "封闭", "road closed")),
 )

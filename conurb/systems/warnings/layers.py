@@ -50,7 +50,7 @@ LAYERS: Final = (
         attribute="severity",
         attributes=("headline", "severity", "sender", "validFrom", "validTo", "acknowledged"),
         label="headline",
-        q='alertState=="active"',
+        q='alertState=="active";capDocument',
         classes=SEVERITY,
         categorical=True,
         order=30,

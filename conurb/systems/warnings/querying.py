@@ -11,6 +11,7 @@ from conurb.model.query.tree import (
     AttributePath,
     Compare,
     Condition,
+    Exists,
     Moment,
     Operator,
     Query,
@@ -34,6 +35,11 @@ OBJECTS_MAX: Final = 20_000
 def compare(term: str, operator: Operator, value: Scalar) -> Compare:
     """Make a condition on an attribute."""
     return Compare(AttributePath((platform_terms().expand(term),)), operator, value)
+
+
+def has(term: str) -> Exists:
+    """Make the condition that an attribute is there."""
+    return Exists(AttributePath((platform_terms().expand(term),)))
 
 
 def after(term: str, us: int) -> Compare:

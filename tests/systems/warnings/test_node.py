@@ -452,8 +452,9 @@ async def test_the_same_observations_again_make_the_same_alert(node: At, tmp_pat
     assert same == row
 
 
+@pytest.mark.parametrize("end", ["cleared", "deleted"])
 async def test_an_alarm_of_another_system_becomes_an_alert_and_its_end_the_all_clear(
-    node: At,
+    node: At, end: str
 ) -> None:
     alarm = {
         "id": "urn:ngsi-ld:Alert:suzhou-jiangsu:bridge-7",
@@ -461,8 +462,10 @@ async def test_an_alarm_of_another_system_becomes_an_alert_and_its_end_the_all_c
         "category": "security",
         "subCategory": "bridgeDamage",
         "severity": "high",
-        "dateIssued": "2026-11-22T07:50:00Z",
-        "description": "Modal frequency fell by 4 %",
+        "alertState": "active",
+        "validFrom": {"@type": "DateTime", "@value": "2026-11-22T07:50:00Z"},
+        "headline": {"languageMap": {"en": "Yonghe bridge", "zh": "永和大桥"}},
+        "description": {"languageMap": {"en": "Frequency fell by 4 %", "zh": "频率下降4%"}},
         "location": {"type": "Point", "coordinates": [120.6, 31.3]},
     }
     await node.put(alarm)
@@ -473,9 +476,16 @@ async def test_an_alarm_of_another_system_becomes_an_alert_and_its_end_the_all_c
         ["suzhou-jiangsu"],
     )
     message = read((await node.http.get(f"/warnings/alerts/{rows[0]['id']}.cap")).content)
-    assert message.infos[0].description == "Modal frequency fell by 4 %"
-    main = await node.host.node(None)
-    await main.store.apply_all([DeleteEntity(str(alarm["id"]))])
+    assert [(info.headline, info.description) for info in message.infos] == [
+        ("永和大桥", "频率下降4%"),
+        ("Yonghe bridge", "Frequency fell by 4 %"),
+    ]
+    assert message.sent == NOW - timedelta(minutes=10)
+    if end == "cleared":
+        await node.put({**alarm, "alertState": "cleared"})
+    else:
+        main = await node.host.node(None)
+        await main.store.apply_all([DeleteEntity(str(alarm["id"]))])
     await until(lambda: _gone(node))
 
 
