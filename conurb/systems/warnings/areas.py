@@ -19,7 +19,7 @@ import shapely
 
 from conurb.model.geometry import EARTH_RADIUS_M
 from conurb.regions.boundaries import neighbours, parse
-from conurb.regions.pack import City, Pack, read_pack
+from conurb.regions.pack import City, read_pack
 
 if TYPE_CHECKING:
     from conurb.systems.warnings.cap.alert import Alert, Area, Circle
@@ -139,11 +139,6 @@ class Cities:
 def cities_of(pack: str) -> Cities:
     """Read the cities of a region pack, once; raise NotFoundError when there is none."""
     return Cities(read_pack(pack).cities)
-
-
-def cities_in(pack: Pack) -> Cities:
-    """Give the cities of a pack that has been read."""
-    return Cities(pack.cities)
 
 
 def shapes_of(area: Area) -> list[Any]:

@@ -21,7 +21,7 @@ from conurb.systems.warnings.cap.edxl import Envelope, distribution_type, write_
 from conurb.systems.warnings.cap.read import read
 from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import SIMULATED_NOTE, follow, from_us
-from conurb.systems.warnings.objects import STATES, TYPE, Held, city_of
+from conurb.systems.warnings.objects import TYPE, Held, city_of
 from conurb.systems.warnings.ordering import order
 from conurb.systems.warnings.querying import compare, has, query_of, region_objects
 from conurb.systems.warnings.receiving import (
@@ -33,6 +33,7 @@ from conurb.systems.warnings.receiving import (
 )
 from conurb.systems.warnings.regional import EVENT
 from conurb.systems.warnings.showing import alert_row, event_row, log_row, row_of
+from conurb.systems.warnings.states import STATES
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller

@@ -32,9 +32,6 @@ STATEMENTS_MAX: Final = 20_000
 """Statements that are merged at once."""
 
 US_PER_S: Final = 1_000_000
-FOREVER_US: Final = 2**62
-"""The end of a statement that says none."""
-
 _DIGITS: Final = 16
 
 State = Literal["active", "superseded", "over", "withdrawn"]

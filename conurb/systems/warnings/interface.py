@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import Final
 
 from conurb.systems.contract import Asked, Endpoint, Handle, Parameter, Response
+from conurb.systems.warnings.states import STATES
 
 BASE: Final = "/warnings"
 MEDIA_TYPE: Final = "application/cap+xml"
 FEED_MEDIA_TYPE: Final = "application/atom+xml"
 EDXL_MEDIA: Final = "application/xml"
 CAP_MEDIA: Final = (MEDIA_TYPE, "application/xml", "text/xml", FEED_MEDIA_TYPE)
-STATES: Final = ("active", "superseded", "cancelled", "cleared", "expired", "notice")
 
 
 def _handled(name: str) -> Handle:

@@ -21,7 +21,7 @@ from typing import Final
 
 from conurb.errors import ConflictError, NotFoundError
 from conurb.systems.warnings.cap.alert import Alert, MsgType
-from conurb.systems.warnings.objects import AlertState
+from conurb.systems.warnings.states import AlertState
 
 _ENDED: Final = frozenset({"cancelled", "cleared"})
 

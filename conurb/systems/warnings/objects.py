@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from conurb.errors import BadRequestDataError
 from conurb.model.entity import Attributes, Entity
@@ -28,24 +28,13 @@ from conurb.systems.warnings.cap.read import read
 from conurb.systems.warnings.cap.signature import Verdict
 from conurb.systems.warnings.events import US_PER_S
 from conurb.systems.warnings.kinds import category_of, kind_of, severity_of, worst
+from conurb.systems.warnings.states import AlertState
 
 TYPE: Final = "Alert"
 LIFE_S: Final = 24 * 3600
 """How long an alert that doesn't say when it ends is held to be in force."""
 
 DIGITS: Final = 20
-
-AlertState = Literal["active", "superseded", "cancelled", "cleared", "expired", "notice"]
-STATES: Final[tuple[AlertState, ...]] = (
-    "active",
-    "superseded",
-    "cancelled",
-    "cleared",
-    "expired",
-    "notice",
-)
-"""`cleared`: the danger is over; `cancelled`: it was withdrawn; `notice`: a message that only
-speaks of others (Cancel, Ack, Error)."""
 
 LOCATION: Final = "location"
 

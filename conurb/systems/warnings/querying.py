@@ -65,6 +65,12 @@ async def own_objects(site: Site, query: Query) -> list[Entity]:
             return found
 
 
+async def count(site: Site, query: Query) -> int:
+    """Count what the site's own store holds."""
+    page = await site.node.store.query(replace(query, limit=0, count=True))
+    return page.total or 0
+
+
 async def region_objects(site: Site, caller: Caller, query: Query) -> list[Entity]:
     """List what the site and the members of its region hold, as a caller may see it."""
     found: list[Entity] = []

@@ -35,13 +35,13 @@ from conurb.systems.warnings.compose import from_us
 from conurb.systems.warnings.lifecycle import Effect, Known, effect_of
 from conurb.systems.warnings.objects import (
     TYPE,
-    AlertState,
     Filing,
     Held,
     alert_object,
     local_of,
     said_at,
 )
+from conurb.systems.warnings.states import AlertState
 
 if TYPE_CHECKING:
     from conurb.model.changes import Operation

@@ -86,7 +86,7 @@ async def _health(site: Site) -> Health:
     figures = {}
     for term, name in (("Alert", "alerts_active"), ("RegionalEvent", "events_active")):
         query = module.query_of(term, module.compare("alertState", "==", "active"))
-        figures[name] = float(len(await module.own_objects(site, query)))
+        figures[name] = float(await module.count(site, query))
     return Health(figures=figures)
 
 

@@ -34,8 +34,10 @@ from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import follow
 from conurb.systems.warnings.expiring import expire
 from conurb.systems.warnings.objects import Held
-from conurb.systems.warnings.querying import query_of
+from conurb.systems.warnings.querying import count, query_of
+from conurb.systems.warnings.regional import EVENT
 from conurb.systems.warnings.replay import read_episode, read_snapshot, replays
+from conurb.systems.warnings.system import SYSTEM
 from tests.systems.places import entity, until
 
 from .sources import DATA, NOW, an_alert, needs_data, read_data
@@ -554,6 +556,12 @@ async def test_merging_and_splitting_are_told_in_the_events(region: At) -> None:
     assert set(parted) == {left["id"], right["id"]}
     assert parted[right["id"]]["splitFrom"] == left["id"]
     assert parted[right["id"]]["mergedInto"] is None
+    main = await region.host.node(None)
+    for rule in SYSTEM.types:
+        for one in (await main.store.query(query_of(rule.term))).entities:
+            rule.examine(one)
+    site = Site("x", main, frozenset(), main.delivery.outbound, Path())
+    assert await count(site, query_of(EVENT)) == 2
 
 
 async def _count(at: At, count: int) -> Any:
