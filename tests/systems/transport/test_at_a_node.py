@@ -391,7 +391,7 @@ async def test_a_city_replays_its_recordings_and_everything_says_so(tmp_path: Pa
             assert all(is_marked(one, "location", "simulated") for one in trains)
             parks = await reader.listed(("OffStreetParking", "TollStation"))
             assert all(is_marked(one, "location", "simulated") for one in parks)
-            assert len(await reader.listed(("GtfsStop",))) == 343
+            assert len(await reader.listed(("GtfsStop",))) == 346
             trip = value_of(trains[0], "hasTrip")
             assert await reader.many(("GtfsTrip",), [trip])
         end = await node.store.journal_end()

@@ -51,6 +51,22 @@ def test_ten_cities_have_their_metro(networks: dict[str, metro.Network]) -> None
 
 
 @needs_data
+def test_a_line_that_runs_on_into_the_next_city_calls_there(
+    networks: dict[str, metro.Network],
+) -> None:
+    shanghai = networks["310000"]
+    abroad = [one.zh for one in shanghai.stations if one.id.startswith("320500")]
+    assert abroad == ["兆丰路", "光明路", "花桥"]
+    [line] = [
+        one
+        for one in shanghai.lines
+        if one.stations[0].zh == "花桥" or one.stations[-1].zh == "花桥"
+    ]
+    assert line.name == "地铁11号线"
+    assert not any(one.zh == "花桥" for one in networks["320500"].stations)
+
+
+@needs_data
 def test_the_ring_closes_and_no_other_line_does(networks: dict[str, metro.Network]) -> None:
     rings = [
         (city, line.name)
@@ -86,7 +102,7 @@ def test_each_city_gets_its_own_metro_with_names_in_both_languages() -> None:
     stops = [one for one in bundles["shanghai"] if one.types[0].endswith("GtfsStop")]
     found = {text_of(one, "name"): text_of(one, "name", language="en") for one in stops}
     assert found["人民广场"]
-    assert len(stops) == 343
+    assert len(stops) == 346
     assert stops[0].id.startswith("urn:ngsi-ld:GtfsStop:shanghai:metro:")
 
 

@@ -99,12 +99,17 @@ class Network:
 def read_networks(lines_file: Path, stations_file: Path) -> list[Network]:
     """Read the metro networks of every city in two GeoJSON files.
 
-    Raises InvalidRequestError when a file isn't such a GeoJSON.
+    A line that runs on into the next city calls at stations there, which are its own network's
+    then. Raises InvalidRequestError when a file isn't such a GeoJSON.
     """
     try:
         lines = _by_city(lines_file)
-        stations = _by_city(stations_file)
-        return [_network(code, lines.get(code, []), found) for code, found in stations.items()]
+        stations = {code: _stations(found) for code, found in _by_city(stations_file).items()}
+        abroad = [one for found in stations.values() for one in found[1]]
+        return [
+            _network(code, name, lines.get(code, []), own, abroad)
+            for code, (name, own) in stations.items()
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidRequestError(
             f"{lines_file} and {stations_file} aren't GeoJSON of metro lines and stations: {error}"
@@ -118,30 +123,48 @@ def _by_city(path: Path) -> dict[str, list[Mapping[str, Any]]]:
     return dict(sorted(cities.items()))
 
 
-def _network(
-    code: str, lines: Sequence[Mapping[str, Any]], stations: Sequence[Mapping[str, Any]]
-) -> Network:
+def _stations(features: Sequence[Mapping[str, Any]]) -> tuple[str, list[Station]]:
+    """Read a city's name and its stations."""
     found = []
-    for number, feature in enumerate(stations, 1):
+    code = features[0]["properties"]["adcode"]
+    for number, feature in enumerate(features, 1):
         said = feature["properties"]
         lon, lat = feature["geometry"]["coordinates"][:2]
-        found.append(Station(f"S{number:03d}", said["name"], said.get("en") or "", lon, lat))
-    city = str(stations[0]["properties"]["name_zh"])
-    return Network(code, city, tuple(_line(one, found) for one in lines), tuple(found))
+        name = f"{code}-{number:03d}"
+        found.append(Station(name, said["name"], said.get("en") or "", lon, lat))
+    return str(features[0]["properties"]["name_zh"]), found
 
 
-def _line(feature: Mapping[str, Any], stations: Sequence[Station]) -> Line:
+def _network(
+    code: str,
+    name: str,
+    lines: Sequence[Mapping[str, Any]],
+    own: Sequence[Station],
+    every: Sequence[Station],
+) -> Network:
+    """Put a city's network together: its lines, and the stations at which they call."""
+    read = tuple(_line(one, own, every) for one in lines)
+    called = {station.id: station for line in read for station in line.stations}
+    return Network(code, name, read, tuple(called[key] for key in sorted(called)))
+
+
+def _line(feature: Mapping[str, Any], own: Sequence[Station], every: Sequence[Station]) -> Line:
     said = feature["properties"]
-    places = [(one[0], one[1]) for one in feature["geometry"]["coordinates"]]
     order: list[Station] = []
-    for lon, lat in places:
-        nearest = min(stations, key=lambda one: distance_m(one.lon, one.lat, lon, lat))
-        near = distance_m(nearest.lon, nearest.lat, lon, lat) <= SAME_STATION_M
-        if near and (not order or order[-1] is not nearest):
-            order.append(nearest)
+    for lon, lat in ((one[0], one[1]) for one in feature["geometry"]["coordinates"]):
+        station = _at(lon, lat, own) or _at(lon, lat, every)
+        if station is not None and (not order or order[-1] is not station):
+            order.append(station)
     if len(order) > 2 and _is_loop(order):
         order.append(order[0])
     return Line(said["ls"], said["name"], said.get("color", ""), tuple(order))
+
+
+def _at(lon: float, lat: float, stations: Sequence[Station]) -> Station | None:
+    """Find the station at a place: the nearest within `SAME_STATION_M`."""
+    nearest = min(stations, key=lambda one: distance_m(one.lon, one.lat, lon, lat))
+    near = distance_m(nearest.lon, nearest.lat, lon, lat) <= SAME_STATION_M
+    return nearest if near else None
 
 
 def _is_loop(order: Sequence[Station]) -> bool:
