@@ -17,7 +17,6 @@ from conurb.model.changes import Operation
 from conurb.systems.contract import Site
 from conurb.systems.warnings.areas import Cities
 from conurb.systems.warnings.cap.alert import Area, MsgType, Named, Severity
-from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import (
     Grade,
     News,
@@ -33,7 +32,7 @@ from conurb.systems.warnings.kinds import SEVERITIES, kind_of_words
 from conurb.systems.warnings.objects import Held
 from conurb.systems.warnings.querying import compare, own_objects, query_of
 from conurb.systems.warnings.raising import sender_of
-from conurb.systems.warnings.receiving import cities_at, receive
+from conurb.systems.warnings.receiving import cities_at, receive, written
 
 if TYPE_CHECKING:
     from conurb.store.contract import Record
@@ -126,7 +125,7 @@ async def _raise(
     )
     message = compose(news, sent=from_us(begin))
     receipt = await receive(
-        write(message), site, provenance=held.provenance, ref_alarm=held.id, among=among
+        written(message, site), site, provenance=held.provenance, ref_alarm=held.id, among=among
     )
     return receipt.operations
 
@@ -134,7 +133,7 @@ async def _raise(
 async def _clear(before: Held, site: Site, among: dict[str, Known]) -> Sequence[Operation]:
     message = follow(before.message(), MsgType.UPDATE, sent=from_us(site.now_us()), all_clear=True)
     receipt = await receive(
-        write(message),
+        written(message, site),
         site,
         provenance=before.provenance,
         ref_alarm=before.text("refAlarm"),

@@ -36,7 +36,6 @@ OUTLINES_MAX: Final = 256
 """Joint areas that are remembered."""
 
 _CODE: Final = re.compile(r"(\d{6})(\d{6})?", re.ASCII)
-_M_PER_DEGREE: Final = EARTH_RADIUS_M * math.pi / 180.0
 
 
 @dataclass(frozen=True, slots=True)

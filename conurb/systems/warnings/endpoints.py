@@ -30,6 +30,7 @@ from conurb.systems.warnings.receiving import (
     messages_in,
     receive,
     receive_all,
+    written,
 )
 from conurb.systems.warnings.regional import EVENT
 from conurb.systems.warnings.showing import alert_row, event_row, log_row, row_of
@@ -76,7 +77,7 @@ async def issue(asked: Asked) -> Response:
     """Issue an alert from plain JSON: kind, severity, cities or a circle, texts in zh and en."""
     site = asked.site
     message = order(_body(asked), site, sender=f"{asked.caller.name}@{site.owner}")
-    receipt = await receive(write(message), site)
+    receipt = await receive(written(message, site), site)
     await _write(asked, receipt)
     return _json(row_of(receipt), 200 if receipt.known else 201)
 
@@ -237,7 +238,9 @@ async def follow_up(asked: Asked) -> Response:
             note=str(body["note"]) if body.get("note") else None,
             all_clear=action == "clear",
         )
-        receipt = await receive(write(message), asked.site, provenance=held.provenance)
+        receipt = await receive(
+            written(message, asked.site), asked.site, provenance=held.provenance
+        )
         await _write(asked, receipt)
         return _json(row_of(receipt), 201)
     else:

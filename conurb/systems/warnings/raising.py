@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from conurb.model.changes import Operation
 from conurb.systems.contract import Provenance, Site
 from conurb.systems.warnings.cap.alert import Alert, Area, MsgType, Named, Severity
-from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import (
     Grade,
     News,
@@ -28,7 +27,7 @@ from conurb.systems.warnings.events import US_PER_S
 from conurb.systems.warnings.objects import Held
 from conurb.systems.warnings.quality.raising import QUIET, step_of
 from conurb.systems.warnings.querying import compare, own_objects, query_of
-from conurb.systems.warnings.receiving import receive
+from conurb.systems.warnings.receiving import receive, written
 
 if TYPE_CHECKING:
     from conurb.systems.warnings.lifecycle import Known
@@ -121,7 +120,7 @@ async def answer(
             sent=from_us(case.observed_us),
             infos=_new(case, site).infos,
         )
-    receipt = await receive(write(message), site, provenance=case.provenance, among=among)
+    receipt = await receive(written(message, site), site, provenance=case.provenance, among=among)
     now = None if step == "clear" else Standing(receipt.id, message, case.level)
     return receipt.operations, now
 

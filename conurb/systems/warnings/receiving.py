@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import (
     BadRequestDataError,
+    ConfigError,
     ConurbError,
     ForbiddenError,
     TooLargeError,
@@ -29,7 +30,8 @@ from conurb.systems.warnings.cap.atom import ATOM, read_feed
 from conurb.systems.warnings.cap.edxl import is_envelope, read_envelope
 from conurb.systems.warnings.cap.read import judge, read
 from conurb.systems.warnings.cap.shape import Finding
-from conurb.systems.warnings.cap.signature import Verdict, read_certificates, verify
+from conurb.systems.warnings.cap.signature import Verdict, read_certificates, sign, verify
+from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.cap.xml import local_name, namespace, read_xml
 from conurb.systems.warnings.compose import from_us
 from conurb.systems.warnings.lifecycle import Effect, Known, effect_of
@@ -88,6 +90,22 @@ def messages_in(document: bytes) -> tuple[bytes, ...]:
     if len(found) > MESSAGES_MAX:
         raise TooLargeError(f"{len(found)} messages; {MESSAGES_MAX} are taken at once")
     return found
+
+
+def written(message: Alert, site: Site) -> bytes:
+    """Write a message of our own; signed where the options name a key and its certificate.
+
+    Raises ConfigError when either can't be read.
+    """
+    document = write(message)
+    names = ("signing_key", "signing_certificate")
+    if not all(site.options.get(name) for name in names):
+        return document
+    try:
+        key, certificate = (Path(str(site.options[name])).read_bytes() for name in names)
+    except OSError as error:
+        raise ConfigError(f"warnings: {error.filename}: {error.strerror}") from error
+    return sign(document, key_pem=key, certificate_pem=certificate)
 
 
 async def receive(

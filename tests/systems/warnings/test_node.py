@@ -30,6 +30,7 @@ from conurb.systems.provenance import marked
 from conurb.systems.warnings.cap.alert import Alert, MsgType, Scope, to_us
 from conurb.systems.warnings.cap.edxl import read_envelope
 from conurb.systems.warnings.cap.read import read
+from conurb.systems.warnings.cap.signature import read_certificates, verify
 from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import follow
 from conurb.systems.warnings.expiring import expire
@@ -40,6 +41,7 @@ from conurb.systems.warnings.replay import read_episode, read_snapshot, replays
 from conurb.systems.warnings.system import SYSTEM
 from tests.systems.places import entity, until
 
+from .certificates import make_certificate
 from .sources import DATA, NOW, an_alert, needs_data, read_data
 
 CAP = {"Content-Type": "application/cap+xml"}
@@ -188,6 +190,26 @@ async def test_a_valid_signature_is_told_and_may_be_asked_for(node: At, tmp_path
     async with a_region(tmp_path / "strict", require_signature=True) as strict:
         refused = await strict.post(an_alert("suzhou-jiangsu"))
         assert (refused.status_code, "signed messages only" in refused.text) == (403, True)
+
+
+async def test_what_a_node_issues_is_signed_when_it_has_a_key(tmp_path: Path) -> None:
+    key, certificate, _ = make_certificate("suzhou")
+    for name, pem in (("key", key), ("certificate", certificate)):
+        (tmp_path / name).write_bytes(pem)
+    options = {
+        "signing_key": str(tmp_path / "key"),
+        "signing_certificate": str(tmp_path / "certificate"),
+        "trusted_certificates": str(tmp_path / "certificate"),
+        "require_trusted": True,
+    }
+    async with a_region(tmp_path, **options) as at:
+        await at.put(air(200.0, NOW))
+        [row] = await soon(lambda: at.get("/warnings/alerts"))
+        document = (await at.http.get(f"/warnings/alerts/{row['id']}.cap")).content
+        verdict = verify(document, at=NOW, trusted=read_certificates(certificate))
+        assert (verdict.state, verdict.trusted, row["signature"]) == ("valid", True, "valid")
+        unsigned = await at.post(an_alert("suzhou-jiangsu"))
+        assert unsigned.status_code == 403
 
 
 async def test_a_message_twice_is_one_object(node: At) -> None:
