@@ -18,8 +18,8 @@ HEADER: Final = "Conurb-Deadline-Ms"
 """How many milliseconds are left to answer a request."""
 
 DEADLINE_MS_MAX: Final = 3_600_000
-OWN_SHARE: Final = 0.05
-OWN_S_MAX: Final = 0.05
+OWN_SHARE: Final = 0.1
+OWN_S_MAX: Final = 0.5
 """What a node keeps of the time that is left to put an answer together: a share, and at most."""
 
 COPIES_SHARE: Final = 0.6

@@ -23,7 +23,8 @@ from conurb.errors import (
 from conurb.federation.completeness import Absence, Behind, Completeness, FederatedAnswer
 from conurb.federation.deadlines import bounded
 from conurb.federation.legs import Leg
-from conurb.federation.remote import RemotePeer, Went
+from conurb.federation.remote import RemotePeer
+from conurb.federation.remote_source import Went
 from conurb.federation.wire import TIMEOUT_S, Wire
 from conurb.model.entity import Entity
 from conurb.model.query.tree import Query, Selector, TemporalQuery

@@ -9,8 +9,7 @@ the answer (clause 6.3.17).
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -41,7 +40,9 @@ from conurb.federation.completeness import (
 )
 from conurb.federation.legs import Leg
 from conurb.federation.reading import read_entity, read_evolution, truncated_at
-from conurb.federation.wire import TIMEOUT_S, Reply, Wire, Wording
+from conurb.federation.remote_discovery import RemoteDiscovery
+from conurb.federation.remote_source import Went, check, count_of, warnings_of
+from conurb.federation.wire import Reply, Wire, Wording
 from conurb.federation.wording import UnwritableError
 from conurb.model.entity import Entity
 from conurb.model.evolution import Evolution
@@ -54,13 +55,11 @@ from conurb.model.query.tree import (
     TemporalQuery,
 )
 from conurb.node.consume import Answer
-from conurb.store.contract import AttributeInfo, EvolutionPage, TypeInfo
+from conurb.store.contract import EvolutionPage
 from conurb.store.together import Run
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller
-    from conurb.model.context import Terms
-    from conurb.model.registration import Registration
 
 PAGE: Final = 1000
 """Entities asked for at a time when all of them are wanted."""
@@ -71,13 +70,6 @@ RETRIEVALS_MAX: Final = 16
 URL_IDS_MAX: Final = 100
 """Ids in one URL; more go by POST."""
 SAFE_IN_PATH: Final = ":@!$&'()*+,;=~-._"
-
-WARNINGS_MAX: Final = 100
-"""Warnings of one answer that are passed on."""
-_WARNING: Final = re.compile(r'(\d{3}) (\S{1,200}) "([^"]{0,500})"')
-
-Went = Callable[[str, bool], None]
-"""Is told of every request to a source: the id of its registration, and whether it was answered."""
 
 
 @dataclass(slots=True)
@@ -91,34 +83,12 @@ class _Given:
     runs: tuple[Run, ...] | None = None
 
 
-class RemotePeer:
+class RemotePeer(RemoteDiscovery):
     """A context source on the other end of a wire, for one request."""
 
     def __init__(self, leg: Leg, wire: Wire, went: Went) -> None:
-        self._leg = leg
-        self._wire = wire
-        self._went = went
+        super().__init__(leg, wire, went)
         self._drained: list[Entity] | None = None
-
-    @property
-    def leg(self) -> Leg | None:
-        """Give what it is registered for."""
-        return self._leg
-
-    @property
-    def name(self) -> str:
-        """Give the name by which answers call it."""
-        return self._leg.name
-
-    @property
-    def registration(self) -> Registration:
-        """Give the registration by which it is known."""
-        return self._leg.registration
-
-    @property
-    def timeout_s(self) -> float:
-        """Give how long its answer is waited for."""
-        return self.registration.timeout_s or TIMEOUT_S
 
     # ── entities ──────────────────────────────────────────────────────────────────────────────
 
@@ -202,15 +172,15 @@ class RemotePeer:
             reply = await self._post(caller, asked, wording)
         else:
             params = query_params(asked, wording.of_url)
-            reply = await self._send(caller, "GET", "/entities", wording, params=params)
-        _check(reply)
+            reply = await self.send(caller, "GET", "/entities", wording, params=params)
+        check(reply)
         if reply.status == 404 or reply.document is None:
             return _Given([], False, 0 if asked.count else None, warnings_of(reply))
         document = reply.document if isinstance(reply.document, list) else [reply.document]
         entities = [await self._read(one, wording) for one in document]
         whole = len(entities) > asked.limit or len(entities) < asked.limit
         more = 'rel="next"' in reply.headers.get("link", "") or not whole
-        total = _count(reply) if asked.count else None
+        total = count_of(reply) if asked.count else None
         runs = spans.read(reply.headers.get(spans.HEADER.lower(), ""))
         return _Given(entities, more, total, warnings_of(reply), runs)
 
@@ -232,7 +202,7 @@ class RemotePeer:
         ordered = ordering(params)
         if ordered:
             document["ordering"] = ordered
-        return await self._send(
+        return await self.send(
             caller, "POST", "/entityOperations/query", wording, params=params, document=document
         )
 
@@ -265,8 +235,8 @@ class RemotePeer:
         if attributes is not None:
             params["attrs"] = ",".join(sorted(map(wording.of_url.compact, attributes)))
         path = "/entities/" + quote(entity_id, safe=SAFE_IN_PATH)
-        reply = await self._send(caller, "GET", path, wording, params=params)
-        _check(reply)
+        reply = await self.send(caller, "GET", path, wording, params=params)
+        check(reply)
         there = reply.status != 404 and reply.document is not None
         entities = [await self._read(reply.document, wording)] if there else []
         return _Given(entities, False, None, warnings_of(reply))
@@ -278,71 +248,6 @@ class RemotePeer:
         except (InputError, ContextUnavailableError, RecursionError) as error:
             said = error.detail if isinstance(error, ConurbError) else "nested too deep"
             raise SourceError(f"the answer isn't NGSI-LD: {said:.300}", code=111) from error
-
-    # ── types and attributes ──────────────────────────────────────────────────────────────────
-
-    async def list_types(self, caller: Caller) -> list[TypeInfo]:
-        """List the types of its entities; how many there are it doesn't say."""
-        wording = await self._wire.wording(self.registration, caller)
-        reply = await self._send(caller, "GET", "/types", wording, params={"details": "true"})
-        terms = wording.of_url
-        return [
-            TypeInfo(
-                _iri(item, "typeName", terms),
-                0,
-                {terms.expand(name): () for name in item.get("attributeNames", ())},
-            )
-            for item in _items(reply)
-        ]
-
-    async def find_type(self, caller: Caller, iri: str) -> TypeInfo | None:
-        """Describe a type; None when it has no entity of it."""
-        wording = await self._wire.wording(self.registration, caller)
-        terms = wording.of_url
-        path = "/types/" + quote(terms.compact(iri), safe="")
-        reply = await self._send(caller, "GET", path, wording)
-        if reply.status == 404:
-            return None
-        [item] = _items(reply)
-        return TypeInfo(
-            iri,
-            int(item.get("entityCount", 0)),
-            {
-                _iri(one, "attributeName", terms): tuple(one.get("attributeTypes", ()))
-                for one in item.get("attributeDetails", ())
-            },
-        )
-
-    async def list_attributes(self, caller: Caller) -> list[AttributeInfo]:
-        """List the attributes of its entities; how many there are it doesn't say."""
-        wording = await self._wire.wording(self.registration, caller)
-        reply = await self._send(caller, "GET", "/attributes", wording, params={"details": "true"})
-        terms = wording.of_url
-        return [
-            AttributeInfo(
-                _iri(item, "attributeName", terms),
-                0,
-                (),
-                tuple(map(terms.expand, item.get("typeNames", ()))),
-            )
-            for item in _items(reply)
-        ]
-
-    async def find_attribute(self, caller: Caller, iri: str) -> AttributeInfo | None:
-        """Describe an attribute; None when no entity of it has it."""
-        wording = await self._wire.wording(self.registration, caller)
-        terms = wording.of_url
-        path = "/attributes/" + quote(terms.compact(iri), safe="")
-        reply = await self._send(caller, "GET", path, wording)
-        if reply.status == 404:
-            return None
-        [item] = _items(reply)
-        return AttributeInfo(
-            iri,
-            int(item.get("attributeCount", 0)),
-            tuple(item.get("attributeTypes", ())),
-            tuple(map(terms.expand, item.get("typeNames", ()))),
-        )
 
     # ── history ───────────────────────────────────────────────────────────────────────────────
 
@@ -364,14 +269,14 @@ class RemotePeer:
         if alone and (asked.window.relation is None or not self._leg.supports("queryTemporal")):
             path = "/temporal/entities/" + quote(ids[0], safe=SAFE_IN_PATH)
             only = {name: params[name] for name in params if name not in OF_QUERIES}
-            reply = await self._send(caller, "GET", path, wording, params=only)
+            reply = await self.send(caller, "GET", path, wording, params=only)
         elif self._leg.supports("queryTemporal"):
             if asked.window.relation is None:
                 params |= {"timerel": "after", "timeAt": "0001-01-01T00:00:00Z"}
-            reply = await self._send(caller, "GET", "/temporal/entities", wording, params=params)
+            reply = await self.send(caller, "GET", "/temporal/entities", wording, params=params)
         else:
             raise SourceError("offers no history of this")
-        _check(reply)
+        check(reply)
         said = Completeness(missing=warnings_of(reply))
         if reply.status == 404 or reply.document is None:
             total = 0 if query.query.count else None
@@ -380,7 +285,7 @@ class RemotePeer:
         evolutions = [await self._read_evolution(one, wording, query) for one in document]
         kept = [one for one in evolutions if self._leg.covers(one.id, one.types)]
         kept.sort(key=lambda one: one.id)
-        total = _count(reply) if query.query.count else None
+        total = count_of(reply) if query.query.count else None
         page = FederatedEvolutionPage(kept, total=total, completeness=said)
         page.more = 'rel="next"' in reply.headers.get("link", "")
         if reply.status == 206:
@@ -397,76 +302,13 @@ class RemotePeer:
             said = error.detail if isinstance(error, ConurbError) else "nested too deep"
             raise SourceError(f"the answer isn't NGSI-LD: {said:.300}", code=111) from error
 
-    async def _send(
-        self,
-        caller: Caller,
-        method: str,
-        path: str,
-        wording: Wording,
-        *,
-        params: dict[str, str] | None = None,
-        document: Any = None,
-    ) -> Reply:
-        try:
-            reply = await self._wire.send(
-                self.registration,
-                method,
-                path,
-                caller=caller,
-                wording=wording,
-                params=params,
-                document=document,
-            )
-        except SourceError:
-            self._went(self.registration.id, False)
-            raise
-        self._went(self.registration.id, reply.status < 400 or reply.status == 404)
-        return reply
-
-
-# ── what is answered ──────────────────────────────────────────────────────────────────────────
-
-
-def order_attributes(query: Query) -> set[str]:
-    """Give the attributes that entities are ordered by."""
-    steps = (one.path.steps[0] for one in query.order)
-    return {step for step in steps if isinstance(step, str) and ":" in step}
-
 
 def _is_ordered(entities: Sequence[Entity], query: Query) -> bool:
     keys = [order_key(one, query.order) for one in entities]
     return all(one <= other for one, other in pairwise(keys))
 
 
-def _check(reply: Reply) -> None:
-    """Raise SourceError for an answer of 400 and more that isn't a 404 (clause 6.3.17)."""
-    if reply.status >= 400 and reply.status != 404:
-        raise SourceError(f"answered {reply.status}")
-
-
-def warnings_of(reply: Reply) -> tuple[Absence, ...]:
-    """Read what a source says of the sources behind it (clause 6.3.17)."""
-    said = _WARNING.findall(reply.headers.get("ngsild-warning", ""))
-    return tuple(Absence(node, reason, int(code)) for code, node, reason in said[:WARNINGS_MAX])
-
-
-def _count(reply: Reply) -> int:
-    text = reply.headers.get("ngsild-results-count", "")
-    return int(text) if text.isdigit() else 0
-
-
-def _items(reply: Reply) -> list[dict[str, Any]]:
-    _check(reply)
-    if reply.status == 404 or reply.document is None:
-        return []
-    items = reply.document if isinstance(reply.document, list) else [reply.document]
-    if not all(isinstance(item, dict) for item in items):
-        raise SourceError("the answer isn't NGSI-LD", code=111)
-    return items
-
-
-def _iri(item: dict[str, Any], member: str, terms: Terms) -> str:
-    name = item.get("id") or item.get(member)
-    if not isinstance(name, str):
-        raise SourceError(f"the answer isn't NGSI-LD: {member} is missing", code=111)
-    return name if ":" in name else terms.expand(name)
+def order_attributes(query: Query) -> set[str]:
+    """Give the attributes that entities are ordered by."""
+    steps = (one.path.steps[0] for one in query.order)
+    return {step for step in steps if isinstance(step, str) and ":" in step}

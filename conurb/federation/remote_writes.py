@@ -24,7 +24,7 @@ from conurb.node.outcomes import BatchResult
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller
-    from conurb.federation.remote import Went
+    from conurb.federation.remote_source import Went
     from conurb.model.parse import Fragment
 
 SAFE_IN_PATH: Final = ":@!$&'()*+,;=~-._"

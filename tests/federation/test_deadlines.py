@@ -83,7 +83,7 @@ async def test_time_that_is_left_is_passed_on_through_a_region_of_regions(tmp_pa
         await delta.register(slow.url, contextSourceAlias="slow")
         await region.register(delta.url, contextSourceAlias="delta")
         response = await region.client.get(
-            f"{API}/entities", params={"type": "Bus"}, headers={HEADER: "1500"}
+            f"{API}/entities", params={"type": "Bus"}, headers={HEADER: "3000"}
         )
         # The delta itself answered in time, without the one behind it.
         assert [one["id"] for one in response.json()] == ["urn:ngsi-ld:Bus:1"]
