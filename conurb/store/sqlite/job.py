@@ -66,13 +66,21 @@ class Begun:
         return Reach(self.connection, terms, Parameters(), now_us, known=self.lease.known)
 
     def stand_still(self) -> None:
-        """Begin to see the file as it is now; forget answers if it isn't what it was."""
-        self.connection.execute("BEGIN")
+        """See the file as it is now, to the end; forget answers if it isn't what it was."""
         self.connection.execute(_LOOK).fetchone()
+        self.has_changed()
+
+    def has_changed(self) -> bool:
+        """Whether the file isn't what it was when answers were kept, which are forgotten then.
+
+        Asked after the first statement of a transaction, from which on the file stands still.
+        """
         version = self.connection.data_version()
-        if version != self.lease.version:
-            self.lease.version = version
-            self.lease.known.clear()
+        if version == self.lease.version:
+            return False
+        self.lease.version = version
+        self.lease.known.clear()
+        return True
 
 
 def door_of(asked: Asked) -> Door:
@@ -90,9 +98,9 @@ class Job:
         self._deadline_s = deadline_s
         self._started_s = time.monotonic()
         self._waiting: deque[tuple[int, Asked]] = deque(enumerate(asked))
-        self._busy = threading.Condition()
-        self._beginning = 0
-        self._helped = False
+        self._helpers = threading.Condition()
+        self._helping = 0
+        self._called = False
         self.begun: list[Begun] = []
         self.failures: dict[int, str] = {}
         self.errors: list[Exception] = []
@@ -104,29 +112,38 @@ class Job:
     def begin_all(self) -> None:
         """Begin with every file; raise what the query itself is refused for."""
         self._work()
-        with self._busy:
-            while self._beginning:
-                self._busy.wait()
+        if self._called:
+            with self._helpers:
+                while self._helping:
+                    self._helpers.wait()
+            self.begun.sort(key=lambda one: one.number)
         if self.errors:
             raise self.errors[0]
-        self.begun.sort(key=lambda one: one.number)
 
     def _work(self) -> None:
+        """Begin with one file after the other until none is left; call for help if it takes long.
+
+        Whoever takes a file off the queue has it to themselves.
+        """
         while True:
-            with self._busy:
-                if not self._waiting:
-                    return
-                number, asked = self._waiting.popleft()
-                self._beginning += 1
             try:
-                self._begin(number, asked)
-            finally:
-                with self._busy:
-                    self._beginning -= 1
-                    self._busy.notify_all()
-            if not self._helped and time.monotonic() - self._started_s > HELP_AFTER_S:
-                self._helped = True
-                help_reading(self._work)
+                number, asked = self._waiting.popleft()
+            except IndexError:
+                return
+            self._begin(number, asked)
+            if not self._called and time.monotonic() - self._started_s > HELP_AFTER_S:
+                self._called = True
+                help_reading(self._help)
+
+    def _help(self) -> None:
+        with self._helpers:
+            self._helping += 1
+        try:
+            self._work()
+        finally:
+            with self._helpers:
+                self._helping -= 1
+                self._helpers.notify_all()
 
     def _begin(self, number: int, asked: Asked) -> None:
         try:
@@ -134,7 +151,7 @@ class Job:
             one = Begun(number, door, asked.query, door.connections.lease())
             self.begun.append(one)
             one.connection.set_progress_handler(self._is_late, PROGRESS_STEPS)
-            one.stand_still()
+            one.connection.execute("BEGIN")
             self.begin(one)
         except apsw.Error as error:
             self.failures[number] = self._reason(error)

@@ -87,16 +87,22 @@ class _QueryJob(Job):
 
     def begin(self, one: Begun) -> None:
         """Count what one file has, and bring it to its first row, or say where it may begin."""
+        if self._wish.count:
+            self._count_one(one)
+            if one.has_changed():
+                one.plan = None
+                self._count_one(one)
+        else:
+            one.stand_still()
         if self._is_lazy:
             # In order of id, a file isn't read before its ids are reached.
             one.least = least_of(one.reach(0), one.query)
-            if one.least is None:
-                return
-        if self._wish.count:
-            plan = self._plan(one)
-            one.count = int(one.connection.execute(plan.count or "", plan.values).get)
-        if self._wish.limit and not self._is_lazy:
+        elif self._wish.limit:
             self._open(one)
+
+    def _count_one(self, one: Begun) -> None:
+        plan = self._plan(one)
+        one.count = int(one.connection.execute(plan.count or "", plan.values).get)
 
     def _open(self, one: Begun) -> None:
         plan = self._plan(one)

@@ -71,6 +71,7 @@ class _HistoryJob(Job):
 
     def begin(self, one: Begun) -> None:
         """Choose the objects of one file; give the first."""
+        one.stand_still()
         query = replace(one.query, limit=self._end, offset=0)
         select = self._select(one, replace(self._temporal, query=query))
         arms = select.arms()
