@@ -1,6 +1,6 @@
 """The page: its pure parts by Vitest, and in Debian's Chromium against a region brought up by `up`.
 
-Node.js builds and tests it. The files of the tests are in `web/tests`; each of them is one test here,
+Node.js builds and tests it. The tests are in `web/tests`; each file of them is one test here,
 so that what fails has a name.
 """
 

@@ -14,7 +14,9 @@ export function sceneOf(
   classed: Classed | null,
   side: Side = "left",
 ): Scene {
-  const layers = [...placed].reverse().map((one) => {
+  // The layer that colours the region lies beneath all others, wherever it stands in the list.
+  const ordered = [...placed].reverse().sort((one, other) => depth(one) - depth(other));
+  const layers = ordered.map((one) => {
     const { layer, shown } = one;
     const whole = atlas.isWhole(layer);
     const features = atlas.featuresOf(layer, side);
@@ -29,6 +31,10 @@ export function sceneOf(
     };
   });
   return { layers, selected: store.page.selected };
+}
+
+function depth({ layer }: Placed): number {
+  return layer.form === "choropleth" ? 0 : 1;
 }
 
 const NOTHING: readonly never[] = [];

@@ -14,10 +14,10 @@ export interface Freshness {
 
 /** Judge a layer: what is made up says so before anything else. */
 export function freshnessOf({ layer, shown }: Placed): Freshness {
-  const made = layer.provenance === "simulated" || layer.provenance === "replayed";
-  if (made) {
-    const text = t(layer.provenance === "simulated" ? "fresh.simulated" : "fresh.replayed");
-    return { kind: "simulated", text, title: text };
+  const made = madeOf(layer.id) ?? layer.provenance;
+  if (made === "simulated" || made === "replayed") {
+    const text = t(made === "simulated" ? "fresh.simulated" : "fresh.replayed");
+    return { kind: "simulated", text, title: live.latest.has(layer.id) ? `${text}, ${t("fresh.live")}` : text };
   }
   if (layer.form === "choropleth" && atlas.classed !== null) {
     const text = told(atlas.classed.year, store.lang);
@@ -30,6 +30,7 @@ export function freshnessOf({ layer, shown }: Placed): Freshness {
   }
   const newest = newestOf(layer.id) ?? instant(layer.time?.[1]);
   if (newest === null || layer.freshS === null) {
+    if (live.connected && live.latest.has(layer.id)) return { kind: "live", text: t("fresh.live"), title: "" };
     const text = layer.provenance === "modelled" ? t("fresh.modelled") : t("fresh.static");
     return { kind: "static", text, title: text };
   }
@@ -41,6 +42,17 @@ export function freshnessOf({ layer, shown }: Placed): Freshness {
   if (live.connected) return { kind: "live", text: t("fresh.live"), title };
   if (live.broken) return { kind: "age", text: t("fresh.reconnecting"), title };
   return { kind: "age", text: t("fresh.age", { age: age(store.lang, seconds) }), title };
+}
+
+/** What objects of a layer say of themselves: made up, played back, or neither. */
+function madeOf(id: string): "simulated" | "replayed" | null {
+  for (const { properties } of atlas.objects.get(id)?.data?.features ?? []) {
+    for (const [name, value] of Object.entries(properties)) {
+      if (value === true && name.endsWith(".simulated")) return "simulated";
+      if (value === true && name.endsWith(".replayed")) return "replayed";
+    }
+  }
+  return null;
 }
 
 /** The latest time that any object of a layer was observed at, among those that the page has. */

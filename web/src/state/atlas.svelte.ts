@@ -13,7 +13,7 @@ import {
 } from "../api/features";
 import { askHealth, askVersion, type Health, type Version } from "../api/health";
 import { askHistories, pointAt, type Histories } from "../api/history";
-import type { Completeness } from "../api/http";
+import type { Answer, Completeness } from "../api/http";
 import {
   askLayers,
   findLayer,
@@ -59,9 +59,14 @@ export interface Classed {
 export type Side = "left" | "right";
 
 export const HEALTH_EVERY_MS = 30_000;
+const EMPTY: Answer<Features> = { body: { features: [] }, completeness: null, headers: new Headers() };
 /** Objects of one layer that are kept as they change; tiles have the rest. */
 const LIVE_MAX = 5_000;
 const NOTHING: readonly never[] = [];
+/** What is asked of each figure besides its value: when it was observed, and whether it is made up. */
+const MADE = ["observedAt", "simulated", "replayed"];
+/** Objects that are looked at to tell what a layer of tiles is made of. */
+const SAMPLE = 20;
 
 class Atlas {
   readonly catalogue = new Resource<Catalogue>();
@@ -205,13 +210,16 @@ class Atlas {
     // Boundaries stay; the figures that colour them come by the history.
     const time = layer.form === "choropleth" ? null : this.timeOf(placed);
     const { lang } = store;
-    const members = layer.freshS === null ? [] : ["observedAt"];
+    const members = layer.form === "choropleth" ? [] : MADE;
     const properties = layer.form === "choropleth" ? termsOf(layer) : [];
     const loading = resource;
     untrack(() => {
       void loading.load(`${layer.id} ${time} ${lang}`, (signal) => {
         this.merged.delete(key);
-        return askFeatures(layer, { time, lang, members, properties }, signal);
+        // A layer without objects is no collection yet.
+        if (layer.count === 0) return Promise.resolve(EMPTY);
+        const limit = this.isWhole(layer) ? WHOLE_MAX : SAMPLE;
+        return askFeatures(layer, { time, lang, members, properties, limit }, signal);
       });
     });
     return resource;
@@ -240,7 +248,8 @@ class Atlas {
         this.objects.get(layer.id)?.retry();
         continue;
       }
-      const now = new Map(this.featuresOf(layer).map((one) => [one.id, one]));
+      const before = this.isWhole(layer) ? this.featuresOf(layer) : this.liveOf(layer);
+      const now = new Map(before.map((one) => [one.id, one]));
       for (const { id, feature } of own) {
         if (feature === null) now.delete(id);
         else now.set(id, feature);
@@ -255,23 +264,23 @@ class Atlas {
     if (choropleth !== null && !wanted.some(({ layer }) => layer.id === choropleth.id)) {
       wanted.push({ layer: choropleth, shown: shownAs(choropleth.id) });
     }
-    for (const placed of wanted) if (this.isWhole(placed.layer)) this.loadLayer(placed);
-    for (const placed of this.right) if (this.isWhole(placed.layer)) this.loadLayer(placed, "right");
+    for (const placed of wanted) this.loadLayer(placed);
+    for (const placed of this.right) this.loadLayer(placed, "right");
   }
 
   /** Read everything that is shown anew: some of what changed was missed. */
   readAgain(): void {
     this.merged.clear();
     for (const { layer } of this.placed) {
-      if (this.isWhole(layer)) this.objects.get(layer.id)?.retry();
-      else this.stale += 1;
+      this.objects.get(layer.id)?.retry();
+      if (!this.isWhole(layer)) this.stale += 1;
     }
   }
 
   /** Follow what changes in the layers on the map, while the clock is at now. */
   #follow(): void {
     const types = this.placed
-      .filter(({ layer, shown }) => layer.freshS !== null && shown.pinned === null)
+      .filter(({ layer, shown }) => layer.form !== "choropleth" && shown.pinned === null)
       .map(({ layer }) => layer.type);
     const wanted = store.page.time === null ? [...new Set(types)] : [];
     const { lang } = store;

@@ -68,13 +68,42 @@ test("layers are turned on, moved, dimmed and turned off", async ({ page }) => {
 });
 
 test("an object is chosen on the map, and a second one beside it with Shift", async ({ page }) => {
-  await open(page, "?view=117.23,31.82,8");
+  await open(page, "?view=117,31.5,7&panel=share");
   const map = page.locator("#map canvas");
-  const box = await map.boundingBox();
-  await map.click({ position: { x: (box?.width ?? 0) / 2, y: (box?.height ?? 0) / 2 } });
+  const { width = 0, height = 0 } = (await map.boundingBox()) ?? {};
+  const at = (dx: number, dy: number): { x: number; y: number } => ({ x: width / 2 + dx, y: height / 2 + dy });
+  await map.click({ position: at(55, -75) });
   await expect(page.getByRole("heading", { name: "Hefei" })).toBeVisible();
-  await map.click({ position: { x: (box?.width ?? 0) / 2 - 260, y: (box?.height ?? 0) / 2 }, modifiers: ["Shift"] });
+  await map.click({ position: at(-127, -20), modifiers: ["Shift"] });
   await expect.poll(() => param(page, "select")).toBe("urn:ngsi-ld:City:hefei:hefei,urn:ngsi-ld:City:luan:luan");
+});
+
+test("an object that changes moves on the map without a reload, and one that is gone leaves it", async ({ page, request }) => {
+  const id = "urn:ngsi-ld:Buoy:shanghai:one";
+  const headers = { "NGSILD-Tenant": "shanghai" };
+  const place = (coordinates: number[]): object => ({ type: "GeoProperty", value: { type: "Point", coordinates } });
+  const made = await request.post("/ngsi-ld/v1/entities", { headers, data: { id, type: "https://w3id.org/conurb/vocab#Buoy", location: place([122, 30.5]) } });
+  expect(made.status()).toBe(201);
+  await page.goto("/?view=122.5,31,9");
+  await page.getByRole("button", { name: /Buoy 1/ }).click();
+  await expect(page.locator("[data-layer=buoy]")).toBeVisible();
+  await page.waitForResponse(/\/live/);
+  await request.patch(`/ngsi-ld/v1/entities/${id}/attrs`, { headers, data: { location: place([122.5, 31]) } });
+  await expect(page.locator("[data-layer=buoy] .badge")).toHaveText("live");
+  const map = page.locator("#map canvas");
+  const { width = 0, height = 0 } = (await map.boundingBox()) ?? {};
+  await expect(async () => {
+    await map.click({ position: { x: width / 2, y: height / 2 } });
+    expect(param(page, "select")).toBe(id);
+  }).toPass({ timeout: 15_000 });
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await request.delete(`/ngsi-ld/v1/entities/${id}`, { headers });
+  await expect(async () => {
+    await map.hover({ position: { x: width / 2 + 3, y: height / 2 } });
+    await map.hover({ position: { x: width / 2, y: height / 2 } });
+    await expect(page.locator(".tip")).toBeHidden({ timeout: 500 });
+  }).toPass({ timeout: 15_000 });
 });
 
 test("a swipe shows two times in the same classes, and its divider moves by the keyboard", async ({ page }) => {

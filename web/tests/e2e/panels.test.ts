@@ -8,7 +8,7 @@ const HEFEI = "urn:ngsi-ld:City:hefei:hefei";
 
 test("an object's page has its attributes, relations, raw form, and calls that work", async ({ page, request, baseURL }) => {
   await open(page, `?select=${HEFEI}&panel=object`);
-  const panel = page.getByRole("region", { name: "Object" });
+  const panel = page.getByRole("region", { name: "Object", exact: true });
   await expect(panel.getByText("Administrative code")).toBeVisible();
   await expect(panel.getByText("340100")).toBeVisible();
   await panel.getByRole("link", { name: "yrd" }).click();
@@ -41,18 +41,28 @@ test("the table sorts, filters, and shares the selection with the map", async ({
   expect([param(page, "sort"), param(page, "panel")]).toEqual(["-population", "table"]);
 });
 
-test("the picture of the map is a PNG, and yearly figures come as one file", async ({ page }) => {
-  await open(page, "?panel=export");
-  let saved = page.waitForEvent("download");
-  await page.getByRole("button", { name: "PNG of the map" }).click();
-  const picture = readFileSync(await (await saved).path());
-  expect(picture.subarray(1, 4).toString()).toBe("PNG");
-  expect(picture.length).toBeGreaterThan(50_000);
-  saved = page.waitForEvent("download");
-  await page.getByRole("button", { name: /Yearly figures/ }).click();
-  const lines = readFileSync(await (await saved).path(), "utf8").trim().split("\r\n");
+test("a layer comes whole as CSV, GeoJSON and GeoParquet, yearly figures as one file, the map as PNG", async ({ page }) => {
+  await open(page, "?panel=export&time=2010");
+  const taken = async (name: string | RegExp): Promise<Buffer> => {
+    const saved = page.waitForEvent("download");
+    await page.getByRole("button", { name }).click();
+    return readFileSync(await (await saved).path());
+  };
+  const csv = (await taken("Download")).toString();
+  expect(csv.trim().split("\n")).toHaveLength(42);
+  await page.getByRole("button", { name: "GeoJSON" }).click();
+  const { features } = JSON.parse((await taken("Download")).toString()) as { features: { properties: { name: string; population: number } }[] };
+  expect(features).toHaveLength(41);
+  // The state of 2010, as the clock says.
+  expect(features.find((one) => one.properties.name === "Shanghai")?.properties.population).toBeLessThan(24_000_000);
+  await page.getByRole("button", { name: "GeoParquet" }).click();
+  expect((await taken("Download")).subarray(0, 4).toString()).toBe("PAR1");
+  const lines = (await taken(/Yearly figures/)).toString().trim().split("\r\n");
   expect(lines.length).toBeGreaterThan(41 * 24 * 5);
   expect(lines.some((line) => line.includes("Tongling") && line.includes("co2@edgar-v8"))).toBe(true);
+  const picture = await taken("PNG of the map");
+  expect(picture.subarray(1, 4).toString()).toBe("PNG");
+  expect(picture.length).toBeGreaterThan(50_000);
 });
 
 test("region health lists every node", async ({ page }) => {
