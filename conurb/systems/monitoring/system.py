@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
+from conurb.errors import ConfigError
 from conurb.systems.contract import (
     NODE,
     Attribute,
+    Connector,
     Health,
     ObjectType,
     Reaction,
@@ -17,8 +20,13 @@ from conurb.systems.contract import (
 from conurb.systems.monitoring import asking
 from conurb.systems.monitoring.layers import LAYERS
 from conurb.systems.monitoring.rules import RULE_TYPE
-from conurb.systems.monitoring.sensorthings import service
+from conurb.systems.monitoring.sensorthings import messages, service
+from conurb.systems.monitoring.sources import gnss, json_values
+from conurb.systems.monitoring.sources.replays import replays
 from conurb.systems.monitoring.watch import listen_for_silence, unjudged, watch
+
+OPTIONS: Final = frozenset({"broker", "json", "nmea", "rtcm", "replay_at"})
+"""What the table [system.monitoring] may have."""
 
 TITLE: Final = {"en": "Monitoring", "zh": "监测"}
 TYPES: Final = (
@@ -45,6 +53,23 @@ async def health(site: Site) -> Health:
     return Health(detail=detail, figures={"rulesNotJudged": float(len(waiting))})
 
 
+def connectors(site: Site) -> Sequence[Connector]:
+    """Give the connectors that the site's options ask for.
+
+    Raises ConfigError for an option that isn't known or isn't right.
+    """
+    strange = sorted(set(site.options) - OPTIONS)
+    if strange:
+        raise ConfigError(
+            f"system.monitoring: there is no {strange[0]!r}; options: {', '.join(sorted(OPTIONS))}"
+        )
+    return (
+        *messages.connectors(site),
+        *json_values.connectors(site),
+        *gnss.connectors(site),
+    )
+
+
 SYSTEM: Final = System(
     name="monitoring",
     title=TITLE,
@@ -62,7 +87,16 @@ SYSTEM: Final = System(
             from_start=False,
             batch_max=200,
         ),
+        Reaction(
+            "publish",
+            messages.publish,
+            types=messages.PUBLISHED,
+            runs_on=NODE,
+            from_start=False,
+        ),
     ),
+    connectors=connectors,
+    replays=replays,
     schedules=(Schedule("silence", 60.0, listen_for_silence, runs_on=NODE),),
     endpoints=(*service.endpoints(), *asking.endpoints()),
     layers=LAYERS,
