@@ -23,7 +23,7 @@ from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import SIMULATED_NOTE, follow, from_us
 from conurb.systems.warnings.objects import TYPE, Held, city_of
 from conurb.systems.warnings.ordering import order
-from conurb.systems.warnings.querying import compare, has, query_of, region_objects
+from conurb.systems.warnings.querying import after, compare, has, query_of, region_objects
 from conurb.systems.warnings.receiving import (
     Receipt,
     cities_at,
@@ -94,6 +94,8 @@ async def _alerts(asked: Asked, caller: Caller) -> list[Held]:
         if state not in STATES:
             raise BadRequestDataError(f"state: {state!r} is none of all, {', '.join(STATES)}")
         conditions.append(compare("alertState", "==", state))
+    if state == "active":
+        conditions.append(after("validTo", asked.site.now_us()))
     if "kind" in asked.params:
         conditions.append(compare("subCategory", "==", asked.params["kind"]))
     query = query_of(TYPE, *conditions)

@@ -40,6 +40,7 @@ from conurb.systems.warnings.objects import (
     Filing,
     Held,
     alert_object,
+    end_us,
     local_of,
     said_at,
 )
@@ -139,6 +140,8 @@ async def receive(
     references = {site.urn(TYPE, local_of(one)): one for one in message.references}
     known = {one: await _find_known(site, one, together) for one in references}
     effect = effect_of(message, known, accept_missing=accept_missing)
+    if effect.state == "active" and end_us(message) <= site.now_us():
+        effect = replace(effect, state="expired")
     filing = Filing(
         message, document, concerned, verdict, effect.state, tuple(references), ref_alarm
     )
