@@ -201,7 +201,8 @@ def departures(
 ) -> None:
     """Show what leaves a stop next, planned and expected.
 
-    Example: conurb transport departures urn:ngsi-ld:GtfsStop:shanghai:metro:310000-001 --tenant shanghai
+    Example: conurb transport departures urn:ngsi-ld:GtfsStop:shanghai:metro:310000-001
+    --tenant shanghai
     """
     params = {"stop": stop, "minutes": minutes, "limit": limit}
     document = _ask(node, "/transport/departures", params)

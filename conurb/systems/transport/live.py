@@ -14,6 +14,8 @@ from typing import Final, Literal
 Severity = Literal["informational", "low", "medium", "high", "critical"]
 """As the Smart Data Model Alert has it."""
 
+SEVERITIES: Final[tuple[Severity, ...]] = ("informational", "low", "medium", "high", "critical")
+
 STATES: Final = ("smooth", "slow", "crowded", "blocked")
 """How traffic runs, from free to standing."""
 

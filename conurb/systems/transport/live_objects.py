@@ -16,9 +16,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from conurb.errors import BadRequestDataError
 from conurb.model.entity import Entity, Instance
 from conurb.model.time import parse_us, shown_us
-from conurb.systems.transport.live import STATES, Batch, Call, Flow, Notice, Position
+from conurb.systems.transport.live import (
+    SEVERITIES,
+    STATES,
+    Batch,
+    Call,
+    Flow,
+    Notice,
+    Position,
+)
 from conurb.systems.transport.objects import (
     Maker,
     geometry,
@@ -41,6 +50,9 @@ OVER_S: Final = 600
 
 NOTICE_LIFE_S: Final = 86_400
 """How long an alert without an end stays after it was last told."""
+
+WHOLE_MAX: Final = 2**31 - 1
+"""What the formats hold of a sequence or a delay."""
 
 KINDS: Final[Mapping[str, str]] = {
     "agency": "GtfsAgency",
@@ -231,12 +243,12 @@ def position(entity: Entity, shorten: Shorten) -> Position | None:
         at_us=at_us,
         lon=place[0],
         lat=place[1],
-        bearing=value_of(entity, "bearing"),
-        speed_kmh=value_of(entity, "speed"),
+        bearing=_number(entity, "bearing"),
+        speed_kmh=_number(entity, "speed"),
         trip=_short(entity, "hasTrip", shorten),
         route=_short(entity, "hasRoute", shorten),
         stop=_short(entity, "hasStop", shorten),
-        sequence=value_of(entity, "stopSequence"),
+        sequence=_whole(entity, "stopSequence"),
         status=text_of(entity, "serviceStatus"),
         occupancy=text_of(entity, "occupancy"),
         label=text_of(entity, "name"),
@@ -254,16 +266,13 @@ def call(entity: Entity, shorten: Shorten) -> Call | None:
     status = text_of(entity, "serviceStatus")
     if not trip:
         return None
-    arrival, departure = (
-        None if told is None else parse_us(told)
-        for told in (value_of(entity, "arrivalTime"), value_of(entity, "departureTime"))
-    )
-    delay = value_of(entity, "delay")
+    arrival, departure = _told(entity, "arrivalTime"), _told(entity, "departureTime")
+    delay = _whole(entity, "delay")
     return Call(
         trip=trip,
         stop=_short(entity, "hasStop", shorten),
         at_us=observed_us(entity, "serviceStatus") or entity.modified_at,
-        sequence=value_of(entity, "stopSequence"),
+        sequence=_whole(entity, "stopSequence"),
         route=_short(entity, "hasRoute", shorten),
         day=text_of(entity, "startDate"),
         arrival_us=arrival,
@@ -282,7 +291,8 @@ def notice(entity: Entity, shorten: Shorten) -> Notice | None:
         return None
     headline, description = value_of(entity, "headline"), value_of(entity, "description")
     place = position_of(entity)
-    severity = value_of(entity, "severity")
+    said = text_of(entity, "severity")
+    severity = next((one for one in SEVERITIES if one == said), None)
     return Notice(
         id=shorten(entity.id),
         at_us=_told(entity, "dateIssued") or entity.modified_at,
@@ -301,8 +311,22 @@ def notice(entity: Entity, shorten: Shorten) -> Notice | None:
 
 
 def _told(entity: Entity, term: str) -> int | None:
+    """Read a time that an object says; None for what is no time, as others may write."""
     told = value_of(entity, term)
-    return parse_us(told, name=term) if isinstance(told, str) else None
+    try:
+        return parse_us(told, name=term) if isinstance(told, str) else None
+    except BadRequestDataError:
+        return None
+
+
+def _number(entity: Entity, term: str) -> float | None:
+    told = value_of(entity, term)
+    return told if isinstance(told, int | float) and not isinstance(told, bool) else None
+
+
+def _whole(entity: Entity, term: str) -> int | None:
+    told = _number(entity, term)
+    return None if told is None or abs(told) > WHOLE_MAX else round(told)
 
 
 def _languages(value: Any) -> dict[str, str]:

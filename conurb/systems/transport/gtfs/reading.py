@@ -12,6 +12,7 @@ import io
 import math
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -127,9 +128,13 @@ class Feed(AbstractContextManager["Feed"]):
         name = FILES[table]
         if name not in self._names:
             return
-        with self._open(name) as binary:
-            text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="")
-            yield from _read_table(text, name, table, self.problems)
+        try:
+            with self._open(name) as binary:
+                text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="")
+                yield from _read_table(text, name, table, self.problems)
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+            # Broken within, or encrypted: what was read of it by then counts.
+            self.problems.add(Problem(name, 0, "", "", f"can't be unpacked: {error}", lost=True))
 
     def _open(self, name: str) -> Any:
         member = self._names[name]
@@ -263,7 +268,8 @@ def _number(cell: str, _column: Column) -> float:
         value = float(cell)
     except ValueError as error:
         raise ValueError("a number is expected") from error
-    if not math.isfinite(value):
+    # Python alone reads 1_000 and inf as numbers.
+    if "_" in cell or not math.isfinite(value):
         raise ValueError("a finite number is expected")
     return value
 

@@ -201,10 +201,15 @@ def _write_position(pb: Any, entity: Any, position: Position) -> None:
         told.stop_id = position.stop
     if position.sequence is not None:
         told.current_stop_sequence = position.sequence
-    if position.status:
-        told.current_status = pb.VehiclePosition.VehicleStopStatus.Value(position.status)
-    if position.occupancy:
-        told.occupancy_status = pb.VehiclePosition.OccupancyStatus.Value(position.occupancy)
+    vehicle = pb.VehiclePosition
+    _say_word(vehicle.VehicleStopStatus, told, "current_status", position.status)
+    _say_word(vehicle.OccupancyStatus, told, "occupancy_status", position.occupancy)
+
+
+def _say_word(enum: Any, told: Any, name: str, word: str) -> None:
+    """Say a word of an enumeration; one that isn't of it (an object's of another source) not."""
+    if word in enum.keys():  # noqa: SIM118 -- an enumeration of protobuf is no mapping
+        setattr(told, name, enum.Value(word))
 
 
 def _write_trip(pb: Any, entity: Any, trip: str, day: str, calls: Sequence[Call]) -> None:
@@ -255,8 +260,8 @@ def _write_notice(pb: Any, entity: Any, notice: Notice) -> None:
             period.start = notice.from_us // US
         if notice.to_us is not None:
             period.end = notice.to_us // US
-    told.cause = pb.Alert.Cause.Value(notice.cause)
-    told.effect = pb.Alert.Effect.Value(notice.effect)
+    _say_word(pb.Alert.Cause, told, "cause", notice.cause)
+    _say_word(pb.Alert.Effect, told, "effect", notice.effect)
     if notice.severity is not None:
         level = _SEVERITY_BACK[notice.severity]
         told.severity_level = pb.Alert.SeverityLevel.Value(level)

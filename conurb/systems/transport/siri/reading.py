@@ -159,7 +159,7 @@ def _batch(inner: Element, at_us: int) -> Batch:
         if journey is not None:
             position = _position(journey, recorded_us)
             positions += [] if position is None else [position]
-            stop = xml.text(visit, "MonitoringRef")
+            stop = xml.ref(visit, "MonitoringRef")
             calls += _calls(journey, recorded_us, stop=stop, named=_visit(visit))
     for journey in xml.descendants(inner, "EstimatedVehicleJourney"):
         calls += _calls(journey, xml.moment(journey, "RecordedAtTime") or at_us)
@@ -172,9 +172,9 @@ def _trip(journey: Element) -> tuple[str, str]:
     framed = xml.find(journey, "FramedVehicleJourneyRef")
     day = xml.text(framed, "DataFrameRef").replace("-", "")
     trip = (
-        xml.text(framed, "DatedVehicleJourneyRef")
-        or xml.text(journey, "DatedVehicleJourneyRef")
-        or xml.text(journey, "VehicleJourneyRef")
+        xml.ref(framed, "DatedVehicleJourneyRef")
+        or xml.ref(journey, "DatedVehicleJourneyRef")
+        or xml.ref(journey, "VehicleJourneyRef")
     )
     return trip, day if day.isdigit() and len(day) == 8 else ""
 
@@ -182,7 +182,7 @@ def _trip(journey: Element) -> tuple[str, str]:
 def _position(journey: Element, at_us: int) -> Position | None:
     place = xml.find(journey, "VehicleLocation")
     lon, lat = xml.number(place, "Longitude"), xml.number(place, "Latitude")
-    vehicle = xml.text(journey, "VehicleRef")
+    vehicle = xml.ref(journey, "VehicleRef")
     if not vehicle or lon is None or lat is None:
         return None
     if not (abs(lon) <= 180 and abs(lat) <= 90):
@@ -198,8 +198,8 @@ def _position(journey: Element, at_us: int) -> Position | None:
         # SIRI gives a velocity in metres per second.
         speed_kmh=None if velocity is None else round(velocity * 3.6, 1),
         trip=_trip(journey)[0],
-        route=xml.text(journey, "LineRef"),
-        stop=xml.text(call, "StopPointRef"),
+        route=xml.ref(journey, "LineRef"),
+        stop=xml.ref(call, "StopPointRef"),
         sequence=_order(call),
         status=_AT_STOP.get(xml.text(call, "VehicleAtStop"), ""),
         occupancy=_OCCUPANCY.get(xml.text(journey, "Occupancy"), ""),
@@ -209,9 +209,9 @@ def _position(journey: Element, at_us: int) -> Position | None:
 
 def _visit(visit: Element) -> str:
     """Name the journey of a visit that doesn't: by the visit, else by line and planned time."""
-    item = xml.text(visit, "ItemIdentifier")
+    item = xml.ref(visit, "ItemIdentifier")
     journey = xml.find(visit, "MonitoredVehicleJourney")
-    line = xml.text(journey, "LineRef") or xml.text(journey, "PublishedLineName")
+    line = xml.ref(journey, "LineRef") or xml.text(journey, "PublishedLineName")
     call = xml.find(journey, "MonitoredCall")
     aimed = xml.text(call, "AimedDepartureTime") or xml.text(call, "AimedArrivalTime")
     return item or f"{line}@{aimed}"
@@ -227,7 +227,7 @@ def _calls(journey: Element, at_us: int, *, stop: str = "", named: str = "") -> 
     if not trip:
         return
     if xml.text(journey, "Cancellation") == "true":
-        yield Call(trip, "", at_us, day=day, route=xml.text(journey, "LineRef"), cancelled=True)
+        yield Call(trip, "", at_us, day=day, route=xml.ref(journey, "LineRef"), cancelled=True)
         return
     monitored = xml.find(journey, "MonitoredCall")
     if monitored is not None:
@@ -255,10 +255,10 @@ def _call(
     status = {xml.text(call, name) for name in ("ArrivalStatus", "DepartureStatus")}
     return Call(
         trip=trip,
-        stop=xml.text(call, "StopPointRef") or stop,
+        stop=xml.ref(call, "StopPointRef") or stop,
         at_us=at_us,
         sequence=_order(call),
-        route=xml.text(journey, "LineRef"),
+        route=xml.ref(journey, "LineRef"),
         day=day,
         arrival_us=arrival or aimed_arrival,
         departure_us=departure or aimed_departure,
@@ -286,8 +286,8 @@ def _notice(situation: Element, at_us: int) -> Notice:
     periods = xml.children(situation, "ValidityPeriod")
     starts = [one for one in (xml.moment(period, "StartTime") for period in periods) if one]
     ends = [one for one in (xml.moment(period, "EndTime") for period in periods) if one]
-    participant = xml.text(situation, "ParticipantRef")
-    number = xml.text(situation, "SituationNumber")
+    participant = xml.ref(situation, "ParticipantRef")
+    number = xml.ref(situation, "SituationNumber")
     lon, lat = _place(situation)
     created = xml.moment(situation, "VersionedAtTime") or xml.moment(situation, "CreationTime")
     return Notice(
@@ -336,7 +336,7 @@ def _affected(situation: Element) -> Iterator[tuple[str, str]]:
         for name, kind in _AFFECTED:
             for one in xml.descendants(affects, name):
                 if one.text and one.text.strip():
-                    yield kind, one.text.strip()
+                    yield kind, xml.untoken(one.text.strip())
 
 
 def _place(situation: Element) -> tuple[float | None, float | None]:

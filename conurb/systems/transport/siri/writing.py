@@ -7,7 +7,7 @@ a monitored journey; what SIRI asks for and isn't known is left away or said to 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -80,14 +80,14 @@ class Visit:
 def stop_monitoring(sender: Sender, stop: str, visits: Sequence[Visit]) -> bytes:
     """Write the visits to one stop (SIRI-SM)."""
     root, delivery = _delivery(sender, "StopMonitoring")
-    xml.add(delivery, "MonitoringRef", stop)
+    xml.refer(delivery, "MonitoringRef", stop)
     for visit in visits:
         told = xml.add(delivery, "MonitoredStopVisit")
         xml.say_time(told, "RecordedAtTime", visit.call.at_us)
-        xml.add(told, "MonitoringRef", stop)
+        xml.refer(told, "MonitoringRef", stop)
         journey = xml.add(told, "MonitoredVehicleJourney")
         call = visit.call
-        xml.say(journey, "LineRef", call.route)
+        xml.refer(journey, "LineRef", call.route)
         _journey_ref(journey, call.trip, call.day, visit.aimed_us or call.at_us)
         xml.say(journey, "PublishedLineName", visit.line)
         xml.say(journey, "DestinationName", call.head_sign)
@@ -102,8 +102,8 @@ def _is_told(call: Call) -> bool:
 
 def _monitored_call(journey: Element, call: Call, aimed_us: int | None) -> None:
     told = xml.add(journey, "MonitoredCall")
-    xml.say(told, "StopPointRef", call.stop)
-    xml.say(told, "Order", call.sequence)
+    xml.refer(told, "StopPointRef", call.stop)
+    xml.say(told, "Order", call.sequence or None)
     _times(told, call, aimed_us)
 
 
@@ -131,10 +131,10 @@ def vehicle_monitoring(sender: Sender, positions: Iterable[Position], *, valid_s
     for position in positions:
         told = xml.add(delivery, "VehicleActivity")
         xml.say_time(told, "RecordedAtTime", position.at_us)
-        xml.add(told, "ItemIdentifier", position.vehicle)
+        xml.refer(told, "ItemIdentifier", position.vehicle)
         xml.say_time(told, "ValidUntilTime", position.at_us + valid_s * US)
         journey = xml.add(told, "MonitoredVehicleJourney")
-        xml.say(journey, "LineRef", position.route)
+        xml.refer(journey, "LineRef", position.route)
         if position.trip:
             _journey_ref(journey, position.trip, "", position.at_us)
         xml.say(journey, "PublishedLineName", position.label)
@@ -146,11 +146,11 @@ def vehicle_monitoring(sender: Sender, positions: Iterable[Position], *, valid_s
             # SIRI's velocity is a whole number of metres per second.
             xml.add(journey, "Velocity", round(position.speed_kmh / 3.6))
         xml.say(journey, "Occupancy", _OCCUPANCY.get(position.occupancy))
-        xml.add(journey, "VehicleRef", position.vehicle)
+        xml.refer(journey, "VehicleRef", position.vehicle)
         if position.stop:
             call = xml.add(journey, "MonitoredCall")
-            xml.add(call, "StopPointRef", position.stop)
-            xml.say(call, "Order", position.sequence)
+            xml.refer(call, "StopPointRef", position.stop)
+            xml.say(call, "Order", position.sequence or None)
             at_stop = "true" if position.status == "STOPPED_AT" else "false"
             xml.add(call, "VehicleAtStop", at_stop)
     return xml.serialize(root)
@@ -173,7 +173,7 @@ def estimated_timetable(sender: Sender, calls: Iterable[Call]) -> bytes:
         trips[call.trip, call.day].append(call)
     for (trip, day), members in trips.items():
         journey = xml.add(frame, "EstimatedVehicleJourney")
-        xml.add(journey, "LineRef", members[0].route or "unknown")
+        xml.refer(journey, "LineRef", members[0].route or "unknown")
         xml.add(journey, "DirectionRef", "unknown")
         _journey_ref(journey, trip, day, members[0].at_us)
         cancelled = any(call.cancelled for call in members)
@@ -182,10 +182,10 @@ def estimated_timetable(sender: Sender, calls: Iterable[Call]) -> bytes:
             continue
         xml.say(journey, "DestinationName", members[0].head_sign)
         estimated = xml.add(journey, "EstimatedCalls")
-        for order, call in enumerate(sorted(members, key=_in_order), 1):
+        for call in sorted(members, key=_in_order):
             told = xml.add(estimated, "EstimatedCall")
-            xml.add(told, "StopPointRef", call.stop or "unknown")
-            xml.add(told, "Order", order if call.sequence is None else max(call.sequence, 1))
+            xml.refer(told, "StopPointRef", call.stop or "unknown")
+            xml.say(told, "Order", call.sequence or None)
             xml.say(told, "Cancellation", "true" if call.skipped else "")
             _times(told, call, None)
     return xml.serialize(root)
@@ -201,7 +201,7 @@ def _journey_ref(journey: Element, trip: str, day: str, at_us: int) -> None:
     if day:
         written = f"{day[:4]}-{day[4:6]}-{day[6:]}"
     xml.add(framed, "DataFrameRef", written)
-    xml.add(framed, "DatedVehicleJourneyRef", trip)
+    xml.refer(framed, "DatedVehicleJourneyRef", trip)
 
 
 def situation_exchange(sender: Sender, notices: Iterable[Notice]) -> bytes:
@@ -217,8 +217,10 @@ def _situation(situations: Element, sender: Sender, notice: Notice) -> None:
     told = xml.add(situations, "PtSituationElement")
     xml.say_time(told, "CreationTime", notice.at_us)
     participant, _, number = notice.id.rpartition("/")
-    xml.add(told, "ParticipantRef", participant or sender.producer)
-    xml.add(told, "SituationNumber", number or notice.id)
+    xml.refer(told, "ParticipantRef", participant or sender.producer)
+    # The schema takes this one for a URI: a colon could end a scheme.
+    situation = xml.token(number or notice.id).replace(":", xml.COLON)
+    xml.add(told, "SituationNumber", situation)
     source = xml.add(told, "Source")
     xml.add(source, "SourceType", "feed")
     xml.add(told, "Progress", "closed" if notice.ended else "open")
@@ -227,8 +229,8 @@ def _situation(situations: Element, sender: Sender, notice: Notice) -> None:
     xml.say_time(period, "EndTime", notice.to_us)
     xml.add(told, "AlertCause", _CAUSES.get(notice.cause, "unknown"))
     xml.say(told, "Severity", _SEVERITY.get(notice.severity or ""))
-    _languages(told, "Summary", notice.headline)
-    _languages(told, "Description", notice.text)
+    xml.say_in(told, "Summary", notice.headline)
+    xml.say_in(told, "Description", notice.text)
     if notice.url:
         xml.add(xml.add(xml.add(told, "InfoLinks"), "InfoLink"), "Uri", notice.url)
     _affects(told, notice)
@@ -236,11 +238,6 @@ def _situation(situations: Element, sender: Sender, notice: Notice) -> None:
     if condition is not None:
         consequence = xml.add(xml.add(told, "Consequences"), "Consequence")
         xml.add(consequence, "Condition", condition)
-
-
-def _languages(told: Element, name: str, texts: Mapping[str, str]) -> None:
-    for language, said in texts.items():
-        xml.add(told, name, said, lang=language)
 
 
 def _affects(told: Element, notice: Notice) -> None:
@@ -253,19 +250,19 @@ def _affects(told: Element, notice: Notice) -> None:
     if named["agency"]:
         operators = xml.add(affects, "Operators")
         for name in named["agency"]:
-            xml.add(xml.add(operators, "AffectedOperator"), "OperatorRef", name)
+            xml.refer(xml.add(operators, "AffectedOperator"), "OperatorRef", name)
     if named["route"]:
         network = xml.add(xml.add(affects, "Networks"), "AffectedNetwork")
         for name in named["route"]:
-            xml.add(xml.add(network, "AffectedLine"), "LineRef", name)
+            xml.refer(xml.add(network, "AffectedLine"), "LineRef", name)
     if named["stop"]:
         stops = xml.add(affects, "StopPoints")
         for name in named["stop"]:
-            xml.add(xml.add(stops, "AffectedStopPoint"), "StopPointRef", name)
+            xml.refer(xml.add(stops, "AffectedStopPoint"), "StopPointRef", name)
     if named["trip"]:
         journeys = xml.add(affects, "VehicleJourneys")
         for name in named["trip"]:
-            xml.add(xml.add(journeys, "AffectedVehicleJourney"), "VehicleJourneyRef", name)
+            xml.refer(xml.add(journeys, "AffectedVehicleJourney"), "VehicleJourneyRef", name)
 
 
 def check_status(sender: Sender, *, started_us: int) -> bytes:
@@ -273,7 +270,7 @@ def check_status(sender: Sender, *, started_us: int) -> bytes:
     root = xml.element("Siri", version=xml.VERSION)
     answer = xml.add(root, "CheckStatusResponse")
     xml.say_time(answer, "ResponseTimestamp", sender.at_us)
-    xml.add(answer, "ProducerRef", sender.producer)
+    xml.refer(answer, "ProducerRef", sender.producer)
     xml.add(answer, "Status", "true")
     xml.say_time(answer, "ServiceStartedTime", started_us)
     return xml.serialize(root)
@@ -293,7 +290,7 @@ def _delivery(sender: Sender, service: str, *, ok: bool = True) -> tuple[Element
     root = xml.element("Siri", version=xml.VERSION)
     outer = xml.add(root, "ServiceDelivery")
     xml.say_time(outer, "ResponseTimestamp", sender.at_us)
-    xml.add(outer, "ProducerRef", sender.producer)
+    xml.refer(outer, "ProducerRef", sender.producer)
     xml.add(outer, "Status", "true" if ok else "false")
     delivery = xml.add(outer, f"{service}Delivery")
     delivery.set("version", xml.VERSION)

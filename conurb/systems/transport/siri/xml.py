@@ -7,7 +7,7 @@ are asked for by local name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import BadRequestDataError, InvalidRequestError, TooLargeError
@@ -20,10 +20,15 @@ NAMESPACE: Final = "http://www.siri.org.uk/siri"
 LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 BYTES_MAX: Final = 64 * 1024 * 1024
 VERSION: Final = "2.0"
+COLON: Final = "_x003A_"
 
 _DURATION: Final = re.compile(
     r"(-)?P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.\d+)?S)?)?", re.ASCII
 )
+_NOT_IN_TOKEN: Final = re.compile(r"[^A-Za-z0-9_.:\-\u4e00-\u9fa5]")
+_ESCAPED: Final = re.compile(r"_x([0-9A-F]{4,6})_")
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
+_NOT_IN_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _NO_OFFSET: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?", re.ASCII)
 
 
@@ -55,6 +60,21 @@ def local(element: Element) -> str:
     return tag.rpartition("}")[2] if isinstance(tag, str) else ""
 
 
+def token(name: str) -> str:
+    """Write an id as SIRI takes it, an NMTOKEN: what isn't allowed in one becomes `_xHHHH_`.
+
+    >>> token("c 1"), token("沪:2"), untoken(token("a_x0020_/b"))
+    ('c_x0020_1', '沪:2', 'a_x0020_/b')
+    """
+    escaped = name.replace("_x", "_x005F_x")
+    return _NOT_IN_TOKEN.sub(lambda match: f"_x{ord(match[0]):04X}_", escaped)
+
+
+def untoken(name: str) -> str:
+    """Read an id that `token` wrote; any other stays as it is."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), name)
+
+
 def find(element: Element | None, *path: str) -> Element | None:
     """Find the first descendant along a path of local names; None when there is none."""
     for name in path:
@@ -78,6 +98,11 @@ def text(element: Element | None, *path: str) -> str:
     """Give the text at a path; "" when there is none."""
     found = find(element, *path)
     return "" if found is None or found.text is None else found.text.strip()
+
+
+def ref(element: Element | None, *path: str) -> str:
+    """Give the id at a path; "" when there is none."""
+    return untoken(text(element, *path))
 
 
 def number(element: Element | None, *path: str) -> float | None:
@@ -146,22 +171,35 @@ def element(name: str, **attributes: str) -> Element:
     return etree.Element(f"{{{NAMESPACE}}}{name}", attributes, nsmap={None: NAMESPACE})
 
 
+def say_in(parent: Element, name: str, texts: Mapping[str, str]) -> None:
+    """Add a text in each of its languages; one without anything in it isn't said."""
+    for lang, said in texts.items():
+        if _NOT_IN_XML.sub("", said).strip():
+            add(parent, name, said, lang=lang)
+
+
 def add(parent: Element, name: str, value: Any = None, *, lang: str = "") -> Element:
     """Add an element; a value of None adds it empty."""
     from lxml import etree
 
     child = etree.SubElement(parent, f"{{{NAMESPACE}}}{name}")
     if value is not None:
-        child.text = str(value)
-    if lang and lang != "und":
+        child.text = _NOT_IN_XML.sub("", str(value))
+    if _LANGUAGE.fullmatch(lang) and lang != "und":
         child.set(LANG, lang)
     return child
 
 
 def say(parent: Element, name: str, value: Any) -> None:
-    """Add an element unless there is nothing to say (None or "")."""
-    if value is not None and value != "":
+    """Add an element unless there is nothing to say: None, or text without anything in it."""
+    if value is not None and _NOT_IN_XML.sub("", str(value)).strip():
         add(parent, name, value)
+
+
+def refer(parent: Element, name: str, value: str) -> None:
+    """Add an id unless there is none."""
+    if value:
+        add(parent, name, token(value))
 
 
 def say_time(parent: Element, name: str, at_us: int | None) -> None:
