@@ -100,5 +100,6 @@ SYSTEM: Final = System(
     schedules=(Schedule("silence", 60.0, listen_for_silence, runs_on=NODE),),
     endpoints=(*service.endpoints(), *asking.endpoints()),
     layers=LAYERS,
+    commands="conurb.systems.monitoring.commands:app",
     health=health,
 )
