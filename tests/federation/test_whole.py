@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -34,8 +34,11 @@ from conurb.federation.wire import Wire
 from conurb.http.app import build_app
 from conurb.model.changes import HistoryInstance
 from conurb.model.entity import Entity, Instance
+from conurb.model.evolution import Evolution
 from conurb.model.operations.entity import UpsertEntity
 from conurb.model.query.tree import (
+    Aggregation,
+    AggregationMethod,
     And,
     AttributePath,
     Compare,
@@ -294,7 +297,8 @@ async def compare(worlds: Worlds, statements: list[Statement], asked: Query, spl
     got = await worlds.region.consume.query(LOCAL, replace(query, split=split))
     assert isinstance(got, FederatedAnswer)
     assert got.completeness.whole
-    assert len(got.completeness.asked) == len(NODES)
+    said = got.completeness
+    assert len(said.asked) + len(said.skipped) == len(NODES)
     assert [one.id for one in got.entities] == [one.id for one in expected.entities]
     for one, other in zip(got.entities, expected.entities, strict=True):
         assert plainly(one, query.attributes) == plainly(other, query.attributes)
@@ -388,3 +392,56 @@ def test_a_history_in_parts_is_that_of_one_node(
         assert (got.total, got.more) == (expected.total, expected.more)
 
     loop.run_until_complete(compared_histories())
+
+
+METHODS = get_args(AggregationMethod)
+TOLERANCE = 1e-9
+"""Sums of a few small numbers differ by their order alone."""
+
+
+@st.composite
+def aggregations(draw: st.DrawFn) -> TemporalQuery:
+    """Whole windows: the periods of a window that is open begin with what is first in it."""
+    begin_us = START_US + draw(st.integers(-1, 5)) * US_PER_S
+    end_us = begin_us + draw(st.integers(1, 15)) * US_PER_S
+    methods = draw(st.lists(st.sampled_from(METHODS), min_size=1, max_size=4, unique=True))
+    return TemporalQuery(
+        Query(limit=9, attributes=(SPEED,)),
+        TimeWindow("observedAt", "between", begin_us, end_us),
+        attributes=(SPEED,),
+        aggregation=Aggregation(tuple(methods), period_us=draw(st.integers(0, 6)) * US_PER_S),
+    )
+
+
+def figures(evolution: Evolution) -> dict[tuple[Any, ...], Any]:
+    """Give every aggregate by attribute, dataset, method and period."""
+    return {
+        (attribute, dataset, method, begin_us): value
+        for (attribute, dataset), methods in evolution.aggregates.items()
+        for method, rows in methods.items()
+        for value, begin_us, _ in rows
+        if value is not None
+    }
+
+
+@bounded
+@given(statements=spread, asked=aggregations())
+def test_aggregates_of_a_history_in_parts_are_those_of_one_node(
+    worlds: Worlds,
+    loop: asyncio.AbstractEventLoop,
+    statements: list[Statement],
+    asked: TemporalQuery,
+) -> None:
+    async def compared_aggregates() -> None:
+        kind = f"{SAYABLE}Kind{next(worlds.numbers)}"
+        await worlds.write(kind, statements)
+        query = replace(asked, query=of(kind, asked.query))
+        expected = await worlds.whole.temporal.query(LOCAL, query)
+        got = await worlds.region.temporal.query(LOCAL, query)
+        assert isinstance(got, FederatedEvolutionPage)
+        assert got.completeness.whole
+        assert [one.id for one in got.evolutions] == [one.id for one in expected.evolutions]
+        for one, other in zip(got.evolutions, expected.evolutions, strict=True):
+            assert figures(one) == pytest.approx(figures(other), rel=TOLERANCE, abs=TOLERANCE)
+
+    loop.run_until_complete(compared_aggregates())
