@@ -30,8 +30,9 @@ from conurb.systems.transport.gtfs.reading import Feed
 from conurb.systems.transport.gtfs.realtime import read_message, write_message
 from conurb.systems.transport.gtfs.tables import Stop, Trip
 from conurb.systems.transport.importing import road_objects
-from conurb.systems.transport.live import Batch, Call, Notice, Position
+from conurb.systems.transport.live import Batch, Call, Flow, Notice, Position
 from conurb.systems.transport.live_objects import entities_of
+from conurb.systems.transport.measure import distance_m
 from conurb.systems.transport.objects import Maker, is_marked, value_of
 from conurb.systems.transport.observing import Observe
 from conurb.systems.transport.reading import Reader
@@ -254,6 +255,35 @@ async def test_the_state_of_everything_is_one_page(region: Region) -> None:
     assert document["disruptions"] == 1
 
 
+async def test_a_road_takes_as_long_as_traffic_on_it_does(region: Region) -> None:
+    node = await region.host.node("west")
+    road = RoadLine("motorway", ((121.0, 31.0), (121.5, 31.0), (122.0, 31.0)), name="高速")
+    maker = Maker("west", "a test", "roads")
+    await node.store.apply_all([Observe(one) for one in road_objects([road], maker)])
+    runner = await runner_of(region.host)
+    asked = {"from": WEST, "to": EAST, "by": "car"}
+    seconds = []
+    for at, speed_kmh in enumerate((None, 120.0, 60.0)):
+        if speed_kmh is not None:
+            flow = Flow("loop", NOW_US + at, speed_kmh=speed_kmh, road="motorway")
+            told = entities_of(Batch(flows=(flow,)), maker)
+            await node.store.apply_all([Observe(one) for one in told])
+        runner.running[0].site.memory.clear()
+        way = await region.json("/transport/way", **asked)
+        seconds.append([one["seconds"] for one in way["steps"]][-1])
+    length = distance_m(121.0, 31.0, 121.5, 31.0) + distance_m(121.5, 31.0, 122.0, 31.0)
+    beeline = distance_m(121.0, 31.0, 122.0, 31.0)
+    # Where nothing is known of it, the road that neighbours are supposed to have is as good; else
+    # five minutes into and out of each centre, and the road at its speed.
+    supposed = round(300 + beeline * 1.3 / (70 / 3.6))
+    assert seconds == [supposed, *(round(600 + length / (kmh / 3.6)) for kmh in (120.0, 60.0))]
+
+
+async def runner_of(host: Host) -> Runner:
+    home = await host.node(None)
+    return next(one for one in home.companions if isinstance(one, Runner))
+
+
 LEFT = RoadLine("l", ((121.4, 31.0), (121.495, 31.0)), name="快速路", road_class="trunk")
 RIGHT = RoadLine("r", ((121.505, 31.0), (121.6, 31.0)), name="快速路", road_class="trunk")
 
@@ -266,8 +296,7 @@ async def test_dead_ends_are_found_in_the_region_s_roads_and_go_when_they_are_jo
         maker = Maker(name, "a test", "roads")
         await node.store.apply_all([Observe(one) for one in road_objects([road], maker)])
     home = await region.host.node(None)
-    [runner] = [one for one in home.companions if isinstance(one, Runner)]
-    site = runner.running[0].site
+    site = (await runner_of(region.host)).running[0].site
     await home.store.apply_all(list(await seek(site)))
     found = await region.json("/transport/deadends")
     assert found["count"] == 1
