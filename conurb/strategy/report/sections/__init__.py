@@ -1,0 +1,1 @@
+"""The report's parts: each puts one answer into words, drawings and tables."""
