@@ -139,9 +139,7 @@ def _first(url: str) -> list[bool]:
     bare = statistics.median(measured("first", f"{url}/?layers=")["drawn_ms"] for _ in range(3))
     middle = {key: statistics.median(one[key] for one in visits) for key in visits[0]}
     drawn, name = middle["drawn_ms"], "drawn, coloured and named"
-    print(
-        f"  drawn, coloured and named          {drawn:9,.0f} ms  ({drawn / bare:.2f} times the bare map)"
-    )
+    print(f"  {name:34} {drawn:9,.0f} ms  ({drawn / bare:.2f} times the bare map)")
     return [
         told("first paint", middle["painted_ms"], PAINTED_MS_MAX, "ms"),
         told("answers a key", middle["answered_ms"], ANSWERED_MS_MAX, "ms"),

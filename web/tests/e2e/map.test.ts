@@ -54,7 +54,7 @@ test("the clock says where a layer has data, and a layer can be held at its own 
 
 test("layers are turned on, moved, dimmed and turned off", async ({ page }) => {
   await open(page);
-  await page.getByRole("button", { name: /^Region/ }).click();
+  await page.getByRole("button", { name: "Region 1" }).click();
   await expect(page.locator("[data-layer]")).toHaveCount(2);
   await expect(page.locator("[data-layer]").first()).toHaveAttribute("data-layer", "region");
   await page.getByRole("button", { name: "Details of Region" }).click();
@@ -79,17 +79,17 @@ test("an object is chosen on the map, and a second one beside it with Shift", as
 });
 
 test("an object that changes moves on the map without a reload, and one that is gone leaves it", async ({ page, request }) => {
-  const id = "urn:ngsi-ld:Buoy:shanghai:one";
+  const id = "urn:ngsi-ld:Vehicle:shanghai:one";
   const headers = { "NGSILD-Tenant": "shanghai" };
   const place = (coordinates: number[]): object => ({ type: "GeoProperty", value: { type: "Point", coordinates } });
-  const made = await request.post("/ngsi-ld/v1/entities", { headers, data: { id, type: "https://w3id.org/conurb/vocab#Buoy", location: place([122, 30.5]) } });
+  const made = await request.post("/ngsi-ld/v1/entities", { headers, data: { id, type: "https://smartdatamodels.org/dataModel.Transportation/Vehicle", location: place([122, 30.5]) } });
   expect(made.status()).toBe(201);
   await page.goto("/?view=122.5,31,9");
-  await page.getByRole("button", { name: /Buoy 1/ }).click();
-  await expect(page.locator("[data-layer=buoy]")).toBeVisible();
+  await page.getByRole("button", { name: /Vehicle 1/ }).click();
+  await expect(page.locator("[data-layer=vehicle]")).toBeVisible();
   await page.waitForResponse(/\/live/);
   await request.patch(`/ngsi-ld/v1/entities/${id}/attrs`, { headers, data: { location: place([122.5, 31]) } });
-  await expect(page.locator("[data-layer=buoy] .badge")).toHaveText("live");
+  await expect(page.locator("[data-layer=vehicle] .badge")).toHaveText("live");
   const map = page.locator("#map canvas");
   const { width = 0, height = 0 } = (await map.boundingBox()) ?? {};
   await expect(async () => {

@@ -45,7 +45,7 @@ test("a layer comes whole as CSV, GeoJSON and GeoParquet, yearly figures as one 
   await open(page, "?panel=export&time=2010");
   const taken = async (name: string | RegExp): Promise<Buffer> => {
     const saved = page.waitForEvent("download");
-    await page.getByRole("button", { name }).click();
+    await page.getByRole("region", { name: "Download" }).getByRole("button", { name }).click();
     return readFileSync(await (await saved).path());
   };
   const csv = (await taken("Download")).toString();
@@ -88,13 +88,16 @@ test("a node that is silent is named on the map, not shown as empty", async ({ p
 test("what is slow says so, what fails says why and can be tried again", async ({ page, visit }) => {
   visit.expected.push(/503/, /Service Unavailable/);
   let fail = true;
+  let answer = (): void => undefined;
+  const held = new Promise<void>((resolve) => (answer = resolve));
   await page.route("**/ngsi-ld/v1/temporal/entities*", async (route) => {
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await held;
     if (fail) await route.fulfill({ status: 503, json: { title: "Unavailable", detail: "the disk is full" } });
     else await route.continue();
   });
   await page.goto("/");
   await expect(page.getByText("Still loading").first()).toBeVisible();
+  answer();
   await expect(page.getByText("The node failed at this: the disk is full").first()).toBeVisible();
   fail = false;
   await page.getByRole("button", { name: "Try again" }).first().click();
