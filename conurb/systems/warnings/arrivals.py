@@ -217,7 +217,11 @@ def _object(
         "arrivalAt": shown_us(now + _us(told.expected_s)),
         "arrivalEarliest": shown_us(now + _us(told.earliest_s)),
         "arrivalLatest": shown_us(now + _us(told.latest_s)),
-        "leadTime": {"type": "Property", "value": round(told.expected_s), "unitCode": "SEC"},
+        "leadTime": {
+            "type": "Property",
+            "value": round(told.expected_s / 3600.0, 2),
+            "unitCode": "HUR",
+        },
     }
     if name:
         document["name"] = {"type": "LanguageProperty", "languageMap": dict(name)}

@@ -76,9 +76,9 @@ LAYERS: Final = (
         label="name",
         classes=(
             Class(0, "#7a0177", {"en": "Within 6 hours", "zh": "6小时内"}),
-            Class(21_600, "#c51b8a", {"en": "6 to 24 hours", "zh": "6至24小时"}),
-            Class(86_400, "#f768a1", {"en": "1 to 3 days", "zh": "1至3天"}),
-            Class(259_200, "#fbb4b9", {"en": "Later", "zh": "更晚"}),
+            Class(6, "#c51b8a", {"en": "6 to 24 hours", "zh": "6至24小时"}),
+            Class(24, "#f768a1", {"en": "1 to 3 days", "zh": "1至3天"}),
+            Class(72, "#fbb4b9", {"en": "Later", "zh": "更晚"}),
         ),
         provenance="modelled",
         visible=True,
