@@ -39,6 +39,8 @@ FOLDERS = (
     "TP/NGSI-LD/ContextInformation",
     "TP/NGSI-LD/CommonBehaviours",
     "TP/NGSI-LD/jsonldContext",
+    "TP/NGSI-LD/ContextSource",
+    "TP/NGSI-LD/DistributedOperations",
 )
 INTEROPERABILITY = "IOP_TP"
 """The folder whose cases are about several nodes, `b1` to `b5`."""
