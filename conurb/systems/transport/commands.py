@@ -24,7 +24,7 @@ from conurb.model.vocabulary import platform_terms
 from conurb.regions.pack import Pack, read_pack
 from conurb.systems.transport.deadends.find import Rules
 from conurb.systems.transport.deadends.objects import gap_object, row_of
-from conurb.systems.transport.deadends.roads import Area, read_roads
+from conurb.systems.transport.deadends.roads import read_roads
 from conurb.systems.transport.gtfs.objects import objects_of
 from conurb.systems.transport.gtfs.reading import Feed, Problems
 from conurb.systems.transport.importing import (
@@ -36,7 +36,7 @@ from conurb.systems.transport.importing import (
     service_span,
 )
 from conurb.systems.transport.objects import Maker
-from conurb.systems.transport.seeking import FEED, SOURCE, gaps_in, names_of
+from conurb.systems.transport.seeking import FEED, SOURCE, areas_of_pack, gaps_in, names_of
 
 app = App(name="transport", help="Timetables, live traffic, the region's network, dead-end roads.")
 
@@ -355,21 +355,6 @@ def _searched(
             written = [gap_object(one, maker, names) for one in found]
             _send(connection, written, lambda _count: None)
     return [row_of(one, names) for one in found]
-
-
-def areas_of_pack(pack: Pack) -> list[Area]:
-    """Give the cities of a pack as areas, with their latest population."""
-    from conurb.regions.objects import city_id
-
-    people = {
-        figure.city: figure.value
-        for figure in sorted(pack.iter_figures(), key=lambda one: one.year)
-        if figure.column.attribute == "population"
-    }
-    return [
-        Area(city_id(one.id), one.name["en"], one.boundary, people.get(one.id))
-        for one in pack.cities
-    ]
 
 
 # ── out ───────────────────────────────────────────────────────────────────────────────────────

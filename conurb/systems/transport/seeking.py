@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from conurb.model.operations.entity import DeleteEntity
+from conurb.regions.objects import city_id
 from conurb.systems.contract import OWN, Site
 from conurb.systems.transport.deadends.find import STANDARD, Rules, find_gaps
 from conurb.systems.transport.deadends.objects import gap_object
@@ -19,6 +20,7 @@ from conurb.systems.transport.regional import areas_of, roads_of
 
 if TYPE_CHECKING:
     from conurb.model.changes import Operation
+    from conurb.regions.pack import Pack
 
 SOURCE: Final = "Conurb: road lines and boundaries compared"
 FEED: Final = "deadends"
@@ -50,3 +52,13 @@ def gaps_in(
 def names_of(areas: Sequence[Area]) -> Mapping[str, str]:
     """Give the names of areas by id."""
     return {one.id: one.name for one in areas}
+
+
+def areas_of_pack(pack: Pack) -> list[Area]:
+    """Give the cities of a pack as areas, with their latest population."""
+    figures = sorted(pack.iter_figures(), key=lambda one: one.year)
+    people = {one.city: one.value for one in figures if one.column.attribute == "population"}
+    return [
+        Area(city_id(one.id), one.name["en"], one.boundary, people.get(one.id))
+        for one in pack.cities
+    ]

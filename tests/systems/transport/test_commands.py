@@ -88,7 +88,7 @@ def test_dead_ends_are_sought_in_a_file_without_a_node(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from conurb.regions.pack import read_pack
-    from conurb.systems.transport.commands import areas_of_pack
+    from conurb.systems.transport.seeking import areas_of_pack
 
     areas = {one.name: one for one in areas_of_pack(read_pack("yrd"))}
     assert (areas["Shanghai"].population or 0) > 20_000_000
