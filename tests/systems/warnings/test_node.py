@@ -79,10 +79,12 @@ class At:
 
 
 @asynccontextmanager
-async def a_region(home: Path, *cities: str, **options: Any) -> AsyncIterator[At]:
+async def a_region(
+    home: Path, *cities: str, store: str | None = None, **options: Any
+) -> AsyncIterator[At]:
     clock = [to_us(NOW)]
     settings = Settings(
-        store=str(home / "node.db"),
+        store=store or str(home / "node.db"),
         data_folder=home,
         systems=("warnings",),
         system={"warnings": options},
@@ -569,6 +571,24 @@ async def test_what_neighbouring_cities_say_becomes_one_event_with_who_said_what
     }
     assert joint["severity"] == "high"
     assert "wuxi" not in joint["cities"]
+
+
+@pytest.mark.postgres
+async def test_a_region_on_postgresql_does_the_same(tmp_path: Path, postgres_url: str) -> None:
+    store = f"{postgres_url}?schema=warnings"
+    async with a_region(tmp_path, "suzhou-jiangsu", "shanghai", store=store) as at:
+        await at.put(air(220.0, NOW), "suzhou-jiangsu")
+        await at.put(air(120.0, NOW, city="shanghai"), "shanghai")
+
+        async def joint() -> Any:
+            found = await at.events()
+            return found if found and len(found[0]["statements"]) == 2 else None
+
+        [event] = await soon(joint)
+        assert (event["cities"], event["severity"]) == (["shanghai", "suzhou-jiangsu"], "high")
+        await at.put(air(20.0, NOW + timedelta(hours=1)), "suzhou-jiangsu")
+        await at.put(air(20.0, NOW + timedelta(hours=1), city="shanghai"), "shanghai")
+        await soon(lambda: _no_events(at))
 
 
 async def test_merging_and_splitting_are_told_in_the_events(region: At) -> None:
