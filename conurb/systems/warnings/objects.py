@@ -26,6 +26,7 @@ from conurb.systems.warnings.areas import Concerned
 from conurb.systems.warnings.cap.alert import Alert, Info, Reference, to_us
 from conurb.systems.warnings.cap.read import read
 from conurb.systems.warnings.cap.signature import Verdict
+from conurb.systems.warnings.cap.xml import as_utf8
 from conurb.systems.warnings.events import US_PER_S
 from conurb.systems.warnings.kinds import category_of, kind_of, severity_of, worst
 from conurb.systems.warnings.states import AlertState
@@ -91,7 +92,7 @@ def alert_object(object_id: str, filing: Filing, provenance: Provenance = "live"
         "dateIssued": shown_us(to_us(message.sent)),
         "validFrom": shown_us(begin_us(message)),
         "validTo": shown_us(end_us(message)),
-        "capDocument": filing.document.decode("utf-8", "replace"),
+        "capDocument": as_utf8(filing.document),
         "signatureState": filing.verdict.state,
         **_if(signedBy=filing.verdict.signer if filing.verdict.state == "valid" else None),
         **_texts(infos),

@@ -13,6 +13,7 @@ from conurb.systems.warnings.cap.edxl import Envelope, read_envelope, write_enve
 from conurb.systems.warnings.cap.read import read
 from conurb.systems.warnings.cap.signature import read_certificates, sign, verify
 from conurb.systems.warnings.cap.write import write
+from conurb.systems.warnings.cap.xml import as_utf8
 
 from .certificates import make_certificate
 from .sources import NOW, an_alert, needs_data, read_data
@@ -92,6 +93,17 @@ def test_a_signature_hidden_inside_of_the_message_does_not_count() -> None:
     root = etree.fromstring(sign(write(an_alert("wuxi")), key_pem=key, certificate_pem=certificate))
     root[-2].append(root[-1])
     assert verify(etree.tostring(root), at=NOW).state == "invalid"
+
+
+def test_a_signed_message_in_another_encoding_stays_whole_in_utf_8() -> None:
+    key, certificate, _ = make_certificate("city")
+    signed = sign(write(an_alert("wuxi")), key_pem=key, certificate_pem=certificate)
+    chinese = etree.tostring(etree.fromstring(signed), xml_declaration=True, encoding="GB18030")
+    assert verify(chinese, at=NOW).state == "valid"
+    kept = as_utf8(chinese)
+    assert "预警" in kept
+    assert (read(kept.encode()), verify(kept.encode(), at=NOW).state) == (read(signed), "valid")
+    assert as_utf8(signed).encode() == signed
 
 
 # ── feeds ─────────────────────────────────────────────────────────────────────────────────────

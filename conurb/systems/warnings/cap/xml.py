@@ -50,6 +50,18 @@ def read_xml(document: bytes, *, bytes_max: int = DOCUMENT_BYTES_MAX) -> Element
     return root
 
 
+def as_utf8(document: bytes) -> str:
+    """Give a document as text: as it is in UTF-8, written anew when it has another encoding.
+
+    The content, and so a signature over its canonical form, stays the same.
+    """
+    tree = read_xml(document).getroottree()
+    encoding = str(tree.docinfo.encoding or "UTF-8").upper()
+    if encoding in ("UTF-8", "UTF8", "ASCII", "US-ASCII"):
+        return document.decode("utf-8-sig")
+    return bytes(etree.tostring(tree, xml_declaration=True, encoding="UTF-8")).decode()
+
+
 def local_name(element: Element) -> str:
     """Give an element's name without its namespace; empty for comments and instructions."""
     tag = element.tag
