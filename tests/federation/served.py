@@ -62,7 +62,8 @@ class Served:
 @asynccontextmanager
 async def served(folder: Path, name: str, **settings: Any) -> AsyncIterator[Served]:
     """Serve a node on a port of its own."""
-    chosen = Settings(port=free_port(), store=str(folder / f"{name}.db"), node_id=name, **settings)
+    settings = {"store": str(folder / f"{name}.db"), **settings}
+    chosen = Settings(port=free_port(), node_id=name, **settings)
     config = uvicorn.Config(
         build_served(chosen),
         host="127.0.0.1",
