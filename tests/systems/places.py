@@ -35,7 +35,8 @@ async def open_host(
     folder: Path, clock: Clock = system_clock, **settings: Any
 ) -> AsyncIterator[Host]:
     """Open a host whose stores are in a folder."""
-    chosen = Settings(store=str(folder / "node.db"), data_folder=folder, **settings)
+    named = {"node_id": "node", **settings}
+    chosen = Settings(store=str(folder / "node.db"), data_folder=folder, **named)
     host = build_host(chosen, clock=clock)
     await host.open()
     try:

@@ -14,6 +14,8 @@ from tests.systems.door.packages import install
 ROOT = Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / "docs" / "guide" / "system.md").read_text()
 LINES_MAX = 60
+TIDY = "trap 'kill $(jobs -p)' EXIT\n"
+"""A server that is left when a step fails would hold the test's pipes open."""
 
 
 def block(kind: str, holds: str) -> str:
@@ -47,7 +49,7 @@ def test_the_guides_system_hears_alerts_and_answers(tmp_path: Path) -> None:
         "PYTHONPATH": str(tmp_path / "packages"),
     }
     done = subprocess.run(
-        ["bash", "-eumc", script],
+        ["bash", "-eumc", TIDY + script],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -57,7 +59,7 @@ def test_the_guides_system_hears_alerts_and_answers(tmp_path: Path) -> None:
     )
     shown = done.stdout + done.stderr
     assert done.returncode == 0, shown
-    assert '{"loudest": "urn:ngsi-ld:NoiseLevelObserved:node:m2"}' in shown
-    assert "urn:ngsi-ld:Alert:node:noise:m2:2026-06-01T08:00:00.000000Z" in shown
+    assert re.search(r'{"loudest": "urn:ngsi-ld:NoiseLevelObserved:[\w-]+:m2"}', shown)
+    assert re.search(r"urn:ngsi-ld:Alert:[\w-]+:noise:m2:2026-06-01T08:00:00.000000Z", shown)
     assert "noise:m1" not in shown
     assert re.search(r"noise +ok", shown)

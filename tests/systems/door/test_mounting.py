@@ -40,6 +40,7 @@ async def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     settings = Settings(
         store=str(tmp_path / "node.db"),
         data_folder=tmp_path,
+        node_id="node",
         systems=("hearing",),
         check_types=True,
     )

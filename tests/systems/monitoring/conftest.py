@@ -25,6 +25,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = Settings(
         store=str(folder / "node.db"),
         data_folder=folder,
+        node_id="node",
         port=free_port(),
         systems=("monitoring",),
         check_types=True,

@@ -53,7 +53,9 @@ def thing(name: str, *streams: dict[str, Any], at: tuple[float, float] = (120, 3
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    settings = Settings(store=str(tmp_path / "n.db"), data_folder=tmp_path, systems=("monitoring",))
+    settings = Settings(
+        store=str(tmp_path / "n.db"), data_folder=tmp_path, node_id="node", systems=("monitoring",)
+    )
     host = build_host(settings)
     await host.open()
     await host.node("wuxi", create=True)
