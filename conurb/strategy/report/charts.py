@@ -53,8 +53,17 @@ class Effects:
     high: Figures
 
 
-def draw_effects(axes: Axes, paths: Sequence[Effects], *, height: float = 340) -> Plot:
-    """Draw effects by year since treatment, a colour per method; the line at zero is no effect."""
+def draw_effects(
+    axes: Axes,
+    paths: Sequence[Effects],
+    *,
+    shaded: tuple[int, str] | None = None,
+    height: float = 340,
+) -> Plot:
+    """Draw effects by year since treatment, a colour per method; the line at zero is no effect.
+
+    `shaded` are the years from one on that rest on few units, with what is said of them.
+    """
     canvas = Canvas(WIDTH, height, axes.title)
     figures = [float(v) for one in paths for v in (*one.low, *one.high)] + [0.0]
     points = sorted({p for one in paths for p in one.points} | {-1})
@@ -62,6 +71,13 @@ def draw_effects(axes: Axes, paths: Sequence[Effects], *, height: float = 340) -
         scale([points[0] - 0.5, points[-1] + 0.5], 56, WIDTH - 14, room=0.01),
         scale(figures, height - 44, 42),
     )
+    if shaded is not None:
+        left = frame.x(shaded[0] - 0.5)
+        canvas.add(
+            "rect", x=left, y=frame.y.end, width=frame.x.end - left,
+            height=frame.y.start - frame.y.end, fill="#eef1f3",
+        )  # fmt: skip
+        canvas.text((left + 5, frame.y.end + 14), shaded[1], fill=QUIET)
     draw_axes(canvas, frame, x_label=axes.x, y_label=axes.y, x_ticks=_some(points))
     canvas.line(frame.at(frame.x.low, 0), frame.at(frame.x.high, 0), INK)
     canvas.line(frame.at(-0.5, frame.y.low), frame.at(-0.5, frame.y.high), ORANGE, dash="4 3")

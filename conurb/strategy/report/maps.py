@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +23,11 @@ KEY: Final = 170.0
 """Pixels beside the map for what its colours say."""
 DETAIL_PX: Final = 0.6
 """Borders are simplified to about so many pixels."""
+DARK_BELOW: Final = 140
+"""Of 255: the lightness below which names are white."""
+NAME_SIZE: Final = 8.0
+ROOM_OVER: Final = 1.5
+"""By how much a name may be wider than the circle that fits into its area."""
 BLUES: Final = ("#e4eef4", "#b9d3e2", "#82b0ca", "#4886ab", "#1b577f")
 GREENS: Final = ("#e7f1ea", "#bcd9c6", "#87b99c", "#4f9470", "#216345")
 REDS: Final = ("#f7ebe2", "#eccdb4", "#dea57e", "#c67846", "#96491d")
@@ -30,10 +35,12 @@ REDS: Final = ("#f7ebe2", "#eccdb4", "#dea57e", "#c67846", "#96491d")
 
 @dataclass(frozen=True, slots=True)
 class Areas:
-    """Areas of units as paths of pixels, and where longitude and latitude are on the map."""
+    """Areas of units as paths of pixels with a point within each for its name (and how many pixels
+    are around it), and where longitude and latitude are on the map."""
 
     units: tuple[str, ...]
     paths: tuple[str, ...]
+    middles: tuple[tuple[float, float, float], ...]
     width: float
     height: float
     west: float
@@ -62,14 +69,15 @@ def lay_out(boundaries: Mapping[str, Mapping[str, Any]], *, width: float = WIDTH
     per_degree = (width - 12) / ((east - west) * squeeze)
     simple = shapely.coverage_simplify(shapes, DETAIL_PX / per_degree)
     areas = Areas(
-        tuple(boundaries), (), width, (north - south) * per_degree + 12,
+        tuple(boundaries), (), (), width, (north - south) * per_degree + 12,
         float(west), float(north), float(per_degree), squeeze,
     )  # fmt: skip
-    paths = tuple(_path(one, areas) for one in simple)
-    return Areas(
-        areas.units, paths, areas.width, areas.height,
-        areas.west, areas.north, areas.per_degree, areas.squeeze,
-    )  # fmt: skip
+    inner = shapely.maximum_inscribed_circle(np.array([_largest(one) for one in simple]))
+    middles = tuple(
+        (*areas.at(shapely.get_coordinates(one)[0]), float(one.length) * per_degree)
+        for one in inner
+    )
+    return replace(areas, paths=tuple(_path(one, areas) for one in simple), middles=middles)
 
 
 def draw_choropleth(
@@ -105,7 +113,9 @@ def draw_choropleth(
     ][::-1]
     if any(one == NOTHING for one in fill.values()):
         key.append((NOTHING, nothing))
-    return draw_classes(areas, fill, title=title, measure=measure, key=key, hints=hints)
+    return draw_classes(
+        areas, fill, title=title, measure=measure, key=key, hints=hints, names=names
+    )
 
 
 def draw_classes(
@@ -116,10 +126,19 @@ def draw_classes(
     measure: str,
     key: Sequence[tuple[str, str]],
     hints: Mapping[str, str],
+    names: Mapping[str, str],
 ) -> Plot:
-    """Colour areas as told, with a key of (colour, words)."""
+    """Colour areas as told, with names on them and a key of (colour, words)."""
     canvas = Canvas(areas.width + KEY, areas.height, title)
     _draw_areas(canvas, areas, fill, hints)
+    for unit, (x, y, room) in zip(areas.units, areas.middles, strict=True):
+        name = names.get(unit, unit).partition(" (")[0]
+        fits = text_width(name, NAME_SIZE) < 2 * room * ROOM_OVER
+        white = fits and _is_dark(fill.get(unit, NOTHING))
+        canvas.text(
+            (x, y + 3), name, anchor="middle", size=NAME_SIZE,
+            fill="#fff" if white else INK, halo=not fits,
+        )  # fmt: skip
     _draw_key(canvas, areas, measure, key)
     return canvas.finish()
 
@@ -208,6 +227,17 @@ def _lines(text: str, width: float) -> list[str]:
         else:
             line = line + glue + word if line else word
     return [*found, line]
+
+
+def _largest(geometry: Any) -> Any:
+    """Give the largest polygon of an area: where its name goes."""
+    return max(getattr(geometry, "geoms", [geometry]), key=lambda one: one.area)
+
+
+def _is_dark(colour: str) -> bool:
+    """Say whether white is easier to read on a colour than black."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return 0.3 * red + 0.59 * green + 0.11 * blue < DARK_BELOW
 
 
 def _path(geometry: Any, areas: Areas) -> str:

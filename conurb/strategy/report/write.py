@@ -16,17 +16,18 @@ import numpy as np
 from conurb import __version__
 from conurb.errors import ConurbError
 from conurb.strategy.index.method import Method
+from conurb.strategy.mechanism.mediation import Mediation
 from conurb.strategy.panel import Panel
 from conurb.strategy.report.around import study_around
 from conurb.strategy.report.carbon import Carbon, study_carbon
 from conurb.strategy.report.channels import study_channels
 from conurb.strategy.report.linking import Linking, study_linking
 from conurb.strategy.report.page import Card, Report, Section
-from conurb.strategy.report.policy import YEARS, Policy, study_policy
+from conurb.strategy.report.policy import LEVEL, YEARS, Policy, study_policy
 from conurb.strategy.report.sections.around import tell_around
 from conurb.strategy.report.sections.asked import Asked
 from conurb.strategy.report.sections.carbon import tell_carbon
-from conurb.strategy.report.sections.channels import tell_channels
+from conurb.strategy.report.sections.channels import lacking_text, tell_channels
 from conurb.strategy.report.sections.figures import tell_figures
 from conurb.strategy.report.sections.linking import tell_linking
 from conurb.strategy.report.sections.policy import (
@@ -35,7 +36,7 @@ from conurb.strategy.report.sections.policy import (
     tell_policy,
     treatment_name,
 )
-from conurb.strategy.report.sections.standing import tell_standing
+from conurb.strategy.report.sections.standing import range_text, tell_standing
 from conurb.strategy.report.standing import DEFINITION_OTHER, Standing, study_standing
 from conurb.strategy.report.subject import OUTCOME, OUTCOME_OTHER, Subject
 from conurb.strategy.report.words import Words, number, p_text, percent
@@ -161,7 +162,7 @@ def _standing_card(asked: Asked, found: Standing) -> Card:
     return Card(
         asked.name(near.units[best]),
         asked.say("card.standing", year=found.year),
-        asked.say("card.standing_text", low=int(free.low[best]), high=int(free.high[best]),
+        asked.say("card.standing_text", range=range_text(free.low[best], free.high[best]),
                   width=number(float((free.high - free.low).mean()), 1)),
         "standing",
     )  # fmt: skip
@@ -190,22 +191,37 @@ def _policy(asked: Asked) -> tuple[Section, Card | None]:
             labels.append(asked.say("carbon.ceads"))
     main = policies[0]
     card = Card(
-        effect_text(main.main),
+        asked.say(f"card.policy_figure_{main.reading}", effect=effect_text(main.main)),
         asked.say("card.policy", treatment=treatment_name(asked, main, title=True)),
         asked.say(
             f"card.policy_{main.reading}",
+            effect=effect_text(main.main),
             interval=interval_text(main.main),
-            pretrend=p_text(main.pretrend_p),
+            trends=_trends(asked, main),
         ),
         "policy",
     )
     return tell_policy(asked, policies, labels), card
 
 
+def _trends(asked: Asked, policy: Policy) -> str:
+    p = policy.pretrend_p
+    if p is None:
+        return asked.say("card.trends_unknown")
+    return asked.say("card.trends_bad" if p < LEVEL else "card.trends_good", p=p_text(p))
+
+
 def _channels(asked: Asked, panel: Panel, extra: Extra | None) -> tuple[Section, Card | None]:
     roles = {} if extra is None else extra.roles
     findings = study_channels(panel, asked.subject.pilots, roles=roles)
-    return tell_channels(asked, findings, own=extra is not None), None
+    computed = {one.channel for one in findings if isinstance(one.answer, Mediation)}
+    card = Card(
+        f"{len(computed)}/{len({one.channel for one in findings})}",
+        asked.say("card.channels"),
+        asked.say("card.channels_text", lacking=lacking_text(asked, findings)),
+        "channels",
+    )
+    return tell_channels(asked, findings, own=extra is not None), card
 
 
 def _around(asked: Asked) -> tuple[Section, Card | None]:

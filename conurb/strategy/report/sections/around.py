@@ -125,6 +125,7 @@ def _map(asked: Asked, around: Around) -> Exhibit:
             measure=asked.say("around.key"),
             key=[*key, (NOTHING, asked.say("around.insignificant"))],
             hints=hints,
+            names=asked.names(),
         ),
         notes=(
             asked.say("around.weights"),

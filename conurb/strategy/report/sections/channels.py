@@ -21,15 +21,12 @@ for finding in study_channels(region.panel, region.pilots):
 
 def tell_channels(asked: Asked, findings: Sequence[Finding], *, own: bool) -> Section:
     """Tell of the three channels; `own` when the user gave a table."""
-    lacking = sorted(
-        {role for one in findings if isinstance(one.answer, Lacking) for role in one.answer.roles}
-    )
+    lacking = any(isinstance(one.answer, Lacking) for one in findings)
     computed = [one for one in findings if isinstance(one.answer, Mediation)]
     answers = [one.answer for one in findings if isinstance(one.answer, Mediation)]
-    roles = asked.words.listed([asked.say(f"role.{one.replace(' ', '_')}") for one in lacking])
     channels = dict.fromkeys(one.channel for one in computed)
     values = {
-        "lacking": roles,
+        "lacking": lacking_text(asked, findings),
         "channels": asked.words.listed([asked.say(f"channel.{one}") for one in channels]),
         "count": len(computed),
     }
@@ -44,6 +41,18 @@ def tell_channels(asked: Asked, findings: Sequence[Finding], *, own: bool) -> Se
         tuple(text),
         (_table(asked, findings),),
     )
+
+
+def lacking_text(asked: Asked, findings: Sequence[Finding]) -> str:
+    """Name the roles that no column plays; employment of three sectors once."""
+    roles = {
+        role.rstrip(" 123")
+        for one in findings
+        if isinstance(one.answer, Lacking)
+        for role in one.answer.roles
+    }
+    said = [asked.say(f"role.{one.replace(' ', '_')}") for one in sorted(roles)]
+    return asked.words.listed(said) or asked.say("page.none")
 
 
 def _table(asked: Asked, findings: Sequence[Finding]) -> Exhibit:

@@ -55,6 +55,9 @@ def tell_policy(asked: Asked, policies: Sequence[Policy], labels: Sequence[str])
                 pairs=pairs,
             )
         )
+    alone = _alone(asked, main)
+    if alone is not None:
+        text.append(asked.say("policy.far", alone=alone[0], first=alone[1]))
     exhibits = [_main_table(asked, policies, labels)]
     exhibits += [_events(asked, one, label) for one, label in zip(policies, labels, strict=True)]
     exhibits += [_cohorts(asked, policies, labels)]
@@ -133,6 +136,7 @@ def _main_table(asked: Asked, policies: Sequence[Policy], labels: Sequence[str])
 
 def _events(asked: Asked, policy: Policy, label: str) -> Exhibit:
     found: Battery = policy.battery
+    alone = _alone(asked, policy)
     paths: list[Effects] = []
     if found.dynamic is not None and found.dynamic.parts is not None:
         paths.append(_path(asked.say("policy.cs_path"), found.dynamic.parts))
@@ -153,25 +157,33 @@ def _events(asked: Asked, policy: Policy, label: str) -> Exhibit:
         f'event_study_plot(region.panel, "{policy.outcome}", region.pilots, '
         f"years=range({policy.years[0]}, {policy.years[-1] + 1}))",
         _source(asked, policy),
-        plot=draw_effects(Axes(title, asked.say("head.since"), asked.say("policy.axis")), paths)
+        plot=draw_effects(
+            Axes(title, asked.say("head.since"), asked.say("policy.axis")),
+            paths,
+            shaded=None if alone is None else (alone[0], asked.say("policy.shade", first=alone[1])),
+        )
         if paths
         else None,
         notes=(
-            asked.say("policy.bands", **_alone(asked, policy)),
+            asked.say("policy.bands"),
             asked.say("policy.reference"),
             asked.say("policy.joint", p=p_text(policy.pretrend_p), note=_joint(policy)),
         ),
     )
 
 
-def _alone(asked: Asked, policy: Policy) -> dict[str, object]:
-    """Say from how many years after treatment on only the first cohort is left, and who is in it."""
+def _alone(asked: Asked, policy: Policy) -> tuple[int, str] | None:
+    """Give from how many years after treatment on the first cohort is alone, and who is in it.
+
+    None where that cohort is large enough, or no year is so late.
+    """
     cohorts = {y: who for y, who in policy.treatment.cohorts().items() if y in policy.years[1:]}
-    second = [*cohorts, policy.years[-1] + 1][1]
-    return {
-        "alone": policy.years[-1] - second + 1,
-        "first": asked.listed(next(iter(cohorts.values()), ())),
-    }
+    if len(cohorts) < 2:
+        return None
+    first, second = list(cohorts)[:2]
+    if first not in small_cohorts(policy):
+        return None
+    return policy.years[-1] - second + 1, asked.listed(cohorts[first])
 
 
 def _joint(policy: Policy) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from conurb.strategy.report.sections.asked import Asked
 from conurb.strategy.report.standing import Standing
 from conurb.strategy.report.words import number
 
+GAPS_NAMED: Final = 2
 _CALL = """\
 from conurb.strategy.report.standing import study_standing
 standing = study_standing(region.panel, "{definition}")  # rank_uncertainty of score(...)
@@ -33,8 +35,7 @@ def tell_standing(asked: Asked, standing: Standing, other: Standing | None) -> S
         "count": len(near.units),
         "first": asked.name(first),
         "last": asked.name(last),
-        "low": int(free.low[order[0]]),
-        "high": int(free.high[order[0]]),
+        "range": range_text(free.low[order[0]], free.high[order[0]]),
         "width": number(float((free.high - free.low).mean()), 1),
         "indicators": len(scores.indicators),
         "dimensions": len(scores.definition.root.children),
@@ -54,6 +55,11 @@ def tell_standing(asked: Asked, standing: Standing, other: Standing | None) -> S
             _weights(asked, scores),
         ),
     )
+
+
+def range_text(low: float, high: float) -> str:
+    """Write the ends of a range of ranks, once where they are the same."""
+    return f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"
 
 
 def _notes(asked: Asked, standing: Standing) -> tuple[str, ...]:
@@ -119,17 +125,17 @@ def _ranking(asked: Asked, standing: Standing, other: Standing | None) -> Exhibi
     for i in order:
         unit = near.units[i]
         at = scores.panel.units.index(unit)
-        gap = compare(scores, unit, first, standing.year)[0] if unit != first else None
-        said = asked.say("page.none") if gap is None else gap.name[asked.words.lang]
+        gaps = compare(scores, unit, first, standing.year)[:GAPS_NAMED] if unit != first else ()
+        said = asked.words.listed([one.name[asked.words.lang] for one in gaps if one.part < 0])
         rows.append(
             (
                 int(near.rank[i]),
                 asked.name(unit),
                 number(float(scores.score[at, t])),
-                f"{near.low[i]:.0f}–{near.high[i]:.0f}",
-                f"{free.low[i]:.0f}–{free.high[i]:.0f}",
+                range_text(near.low[i], near.high[i]),
+                range_text(free.low[i], free.high[i]),
                 f"{theirs[unit]:.0f}" if unit in theirs else "–",
-                said,
+                said or asked.say("page.none"),
             )
         )
         drawn.append(
