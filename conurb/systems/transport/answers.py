@@ -1,4 +1,4 @@
-"""Answers to questions about transport: departures, travel times, dead ends, the state of it all."""
+"""Answers to questions about transport: departures, travel times, dead ends, how it all is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conurb.systems.contract import Asked, Response
 from conurb.systems.transport.network.departures import Departure, departures
 from conurb.systems.transport.network.graph import BY
 from conurb.systems.transport.objects import is_marked, text_of, value_of
-from conurb.systems.transport.reading import Reader, read_board
+from conurb.systems.transport.reading import Heard, Reader, read_board
 from conurb.systems.transport.regional import Built, network_at
 
 MINUTES_MAX: Final = 24 * 60
@@ -25,8 +25,10 @@ LIMIT_MAX: Final = 1_000
 GAPS_MAX: Final = 10_000
 
 
-def _json(document: Any) -> Response:
-    return Response(orjson.dumps(document))
+def _json(document: Mapping[str, Any], heard: Heard) -> Response:
+    """Answer with a document, and who of a region is missing from it."""
+    told = {**document, "missing": heard.listed()}
+    return Response(orjson.dumps(told), headers=heard.headers())
 
 
 def _number(asked: Asked, name: str, *, low: float, high: float, default: float | None) -> float:
@@ -85,7 +87,8 @@ async def departures_at(asked: Asked) -> Response:
     routes = {
         one.id: one for one in await reader.many(("GtfsRoute",), (each.route for each in found))
     }
-    return _json({"stop": stop, "departures": [_departure(one, routes) for one in found]})
+    document = {"stop": stop, "departures": [_departure(one, routes) for one in found]}
+    return _json(document, reader.heard)
 
 
 def _departure(one: Departure, routes: Mapping[str, Entity]) -> dict[str, Any]:
@@ -116,7 +119,8 @@ async def matrix_of_cities(asked: Asked) -> Response:
             "cities": list(found.ids),
             "seconds": [_seconds(row) for row in found.seconds.tolist()],
             "estimated": found.estimated.tolist(),
-        }
+        },
+        built.heard,
     )
 
 
@@ -158,8 +162,14 @@ async def isochrone_around(asked: Asked) -> Response:
         }
         for one in reversed(bands)
     ]
-    document = {"type": "FeatureCollection", **_about(built, by), "features": features}
-    return Response(orjson.dumps(document), "application/geo+json")
+    document = {
+        "type": "FeatureCollection",
+        **_about(built, by),
+        "missing": built.heard.listed(),
+        "features": features,
+    }
+    media = "application/geo+json"
+    return Response(orjson.dumps(document), media, headers=built.heard.headers())
 
 
 async def way_between(asked: Asked) -> Response:
@@ -174,7 +184,8 @@ async def way_between(asked: Asked) -> Response:
             **_about(built, by),
             "seconds": round(steps[-1][2]) if steps else None,
             "steps": [_step(*one) for one in steps],
-        }
+        },
+        built.heard,
     )
 
 
@@ -189,12 +200,14 @@ async def dead_ends(asked: Asked) -> Response:
     """List the dead-end roads that were found, the costliest first."""
     limit = int(_number(asked, "limit", low=1, high=LIMIT_MAX, default=100))
     found = []
-    async for entity in Reader(asked.site, asked.caller).objects(("RoadGap",)):
+    reader = Reader(asked.site, asked.caller)
+    async for entity in reader.objects(("RoadGap",)):
         found.append(entity)
         if len(found) >= GAPS_MAX:
             break
     found.sort(key=lambda one: (-(value_of(one, "gapScore") or 0), one.id))
-    return _json({"count": len(found), "gaps": [_gap(one) for one in found[:limit]]})
+    document = {"count": len(found), "gaps": [_gap(one) for one in found[:limit]]}
+    return _json(document, reader.heard)
 
 
 def _gap(entity: Entity) -> dict[str, Any]:
@@ -230,7 +243,7 @@ async def state(asked: Asked) -> Response:
     document["disruptions"] = sum(
         text_of(one, "category") == "traffic" for one in await reader.listed(("Alert",))
     )
-    return _json(document)
+    return _json(document, reader.heard)
 
 
 def _summary(entities: Sequence[Entity], attribute: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from typing import Final
+from urllib.parse import quote
 
 from conurb.systems.contract import Asked, Endpoint, Parameter, Response
 from conurb.systems.transport.answers import (
@@ -35,36 +36,34 @@ _FEED: Final = Parameter("feed", "name of one feed; its own ids are given then")
 
 async def gtfs(asked: Asked) -> Response:
     """Give the timetable as a GTFS feed."""
-    target = io.BytesIO()
-    await export_feed(
-        Reader(asked.site, asked.caller),
-        target,
-        feed=asked.params.get("feed", ""),
-        url=asked.base_url,
-    )
-    name = asked.params.get("feed") or asked.site.owner
-    headers = {"content-disposition": f'attachment; filename="{name}.gtfs.zip"'}
+    target, reader = io.BytesIO(), Reader(asked.site, asked.caller)
+    feed = asked.params.get("feed", "")
+    await export_feed(reader, target, feed=feed, url=asked.base_url)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{quote(feed or asked.site.owner)}.gtfs.zip"',
+        **reader.heard.headers(),
+    }
     return Response(target.getvalue(), GTFS_MEDIA, headers=headers)
 
 
 async def gtfs_realtime(asked: Asked) -> Response:
     """Give a GTFS-Realtime feed."""
     kind = asked.args["kind"].removesuffix(".pb")
-    body = await live_message(
-        Reader(asked.site, asked.caller), kind, feed=asked.params.get("feed", "")
-    )
-    return Response(body, PROTOBUF_MEDIA)
+    reader = Reader(asked.site, asked.caller)
+    body = await live_message(reader, kind, feed=asked.params.get("feed", ""))
+    return Response(body, PROTOBUF_MEDIA, headers=reader.heard.headers())
 
 
 async def siri(asked: Asked) -> Response:
     """Give a delivery of SIRI."""
+    reader = Reader(asked.site, asked.caller)
     body = await siri_message(
-        Reader(asked.site, asked.caller),
+        reader,
         asked.args["service"],
         stop=asked.params.get("stop", ""),
         feed=asked.params.get("feed", ""),
     )
-    return Response(body, XML_MEDIA)
+    return Response(body, XML_MEDIA, headers=reader.heard.headers())
 
 
 async def siri_request(asked: Asked) -> Response:

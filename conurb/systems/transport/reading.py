@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from conurb.errors import NotFoundError, TooComplexQueryError
+from conurb.federation.completeness import FederatedAnswer
 from conurb.model.entity import Entity
 from conurb.model.query.tree import (
     AttributePath,
@@ -44,6 +45,7 @@ from conurb.systems.transport.network.departures import Board
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller
+    from conurb.node.consume import Answer
     from conurb.systems.contract import Site
 
 PAGE: Final = 1_000
@@ -58,13 +60,42 @@ ZONE_DEFAULT: Final = "Asia/Shanghai"
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
+@dataclass(slots=True)
+class Heard:
+    """Which nodes of a region were asked, and which of them didn't answer and why."""
+
+    asked: set[str] = field(default_factory=set)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def add(self, answer: Answer) -> None:
+        """Take in who gave an answer; a node alone says nothing of that."""
+        if isinstance(answer, FederatedAnswer):
+            self.asked |= set(answer.completeness.asked)
+            self.missing |= {one.node: one.reason for one in answer.completeness.missing}
+
+    def listed(self) -> list[dict[str, str]]:
+        """List who is missing, for a document."""
+        return [{"node": node, "reason": why} for node, why in sorted(self.missing.items())]
+
+    def headers(self) -> dict[str, str]:
+        """Give the header by which a region says how many of its nodes answered."""
+        if not self.asked:
+            return {}
+        answered = len(self.asked) - len(self.missing)
+        return {"Conurb-Completeness": f"{answered}/{len(self.asked)}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the objects of a site as a caller. `own` leaves the members of a region out."""
+    """Reads the objects of a site as a caller. `own` leaves the members of a region out.
+
+    `heard` fills with who answered while it reads.
+    """
 
     site: Site
     caller: Caller
     own: bool = False
+    heard: Heard = field(default_factory=Heard, compare=False)
 
     async def objects(
         self,
@@ -85,6 +116,7 @@ class Reader:
             after = None if last is None else Compare(AttributePath(("id",)), ">", last)
             asked = replace(query, condition=conjunction(condition, after))
             page = await consume.query(self.caller, asked, at_us=at_us)
+            self.heard.add(page)
             for entity in page.entities:
                 yield entity
             if len(page.entities) < size:
@@ -100,7 +132,9 @@ class Reader:
 
     async def get(self, entity_id: str) -> Entity:
         """Get an object; raise NotFoundError when there is none."""
-        return (await self.site.node.consume.retrieve(self.caller, entity_id)).entities[0]
+        answer = await self.site.node.consume.retrieve(self.caller, entity_id)
+        self.heard.add(answer)
+        return answer.entities[0]
 
     async def linked(self, terms: Sequence[str], term: str, ids: Iterable[str]) -> list[Entity]:
         """List the objects of some types that point to one of some objects."""
@@ -116,7 +150,9 @@ class Reader:
         found: list[Entity] = []
         for some in _in_parts(ids):
             query = Query((Selector(ids=some, types=_any_of(terms)),), limit=len(some))
-            found += (await consume.query(self.caller, query)).entities
+            answer = await consume.query(self.caller, query)
+            self.heard.add(answer)
+            found += answer.entities
         return found
 
     async def rows(self, table: type[AnyRow], *, pattern: str | None = None) -> list[AnyRow]:

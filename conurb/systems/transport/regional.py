@@ -34,7 +34,7 @@ from conurb.systems.transport.network.building import (
 )
 from conurb.systems.transport.network.graph import Builder, Network
 from conurb.systems.transport.objects import target_of, text_of, value_of
-from conurb.systems.transport.reading import Reader
+from conurb.systems.transport.reading import Heard, Reader
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
 LIFE_S: Final = 300.0
 """How long a network is used before it is built anew."""
+
+LIFE_IN_PART_S: Final = 20.0
+"""The same for one that lacks a member's objects: it may answer again soon."""
 
 NETWORKS_MAX: Final = 8
 """Networks kept at a site: of several days, of callers who may see different things."""
@@ -52,7 +55,10 @@ CENTRE: Final = "urn:ngsi-ld:dataset:region-pack:centre"
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A network, the cities in it, when it was built, and the day whose services it holds."""
+    """A network, the cities in it, when it was built, and the day whose services it holds.
+
+    `heard` says whose objects it was built of.
+    """
 
     network: Network
     cities: tuple[str, ...]
@@ -60,6 +66,7 @@ class Built:
     day: date
     stops: int
     trips: int
+    heard: Heard
 
 
 async def network_at(site: Site, caller: Caller, day: date | None = None) -> Built:
@@ -69,16 +76,23 @@ async def network_at(site: Site, caller: Caller, day: date | None = None) -> Bui
     kept: dict[Any, asyncio.Task[Built]] = site.memory.setdefault("networks", {})
     key = (today, caller.restriction)
     task = kept.get(key)
-    if task is not None and task.done():
-        young_us = site.now_us() - LIFE_S * 1_000_000
-        if not _is_good(task) or task.result().built_us < young_us:
-            task = None
+    if task is not None and task.done() and not _is_usable(task, site.now_us()):
+        task = None
     if task is None:
         while len(kept) >= NETWORKS_MAX:
             kept.pop(next(iter(kept)))
         # Whoever asks first may go away; those who ask meanwhile wait for the same build.
         task = kept[key] = asyncio.create_task(_build(reader, today))
     return await asyncio.shield(task)
+
+
+def _is_usable(task: asyncio.Task[Built], now_us: int) -> bool:
+    """Whether a build went well and isn't old yet."""
+    if not _is_good(task):
+        return False
+    built = task.result()
+    life_s = LIFE_IN_PART_S if built.heard.missing else LIFE_S
+    return now_us - built.built_us <= life_s * 1_000_000
 
 
 def _is_good(task: asyncio.Task[Built]) -> bool:
@@ -114,6 +128,7 @@ async def _build(reader: Reader, day: date) -> Built:
         day,
         len(service.stops),
         len(trips),
+        reader.heard,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +178,23 @@ async def test_the_region_s_network_crosses_the_border_and_a_city_s_does_not(
     assert [one["by"] for one in way["steps"]][:2] == ["start", "estimate"]
     aboard = [one["aboard"] for one in way["steps"] if "aboard" in one]
     assert set(aboard) == {BUS.urn("GtfsRoute", "S")}
+
+
+async def test_an_answer_of_the_region_says_who_was_missing(region: Region) -> None:
+    whole = await region.get("/transport/matrix")
+    assert whole.headers["conurb-completeness"] == "3/3"
+    assert whole.json()["missing"] == []
+    home = await region.host.node(None)
+    gone = replace(registration_of("r", "gone"), endpoint="http://127.0.0.1:9")
+    await registrations_of(home).put(gone)
+    (await runner_of(region.host)).running[0].site.memory.clear()
+    for path in ("/transport/matrix", "/transport/state", "/transport/deadends"):
+        part = await region.get(path)
+        assert part.status_code == 200
+        assert [one["node"] for one in part.json()["missing"]] == ["gone"], path
+        assert part.headers["conurb-completeness"] == "3/4"
+    alone = await region.get("/transport/state", "west")
+    assert alone.json()["missing"] == []
 
 
 async def test_an_isochrone_is_geojson(region: Region) -> None:
