@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.model.changes import Operation
+from conurb.model.time import shown_us
+from conurb.model.vocabulary import platform_terms
 from conurb.systems.contract import Provenance, Site
 from conurb.systems.warnings.areas import Cities
 from conurb.systems.warnings.cap.alert import Named, Severity
@@ -22,7 +24,7 @@ from conurb.systems.warnings.quality.air import POLLUTANTS, AirQuality, Pollutan
 from conurb.systems.warnings.quality.raising import QUIET, Levels
 from conurb.systems.warnings.querying import own_objects, query_of
 from conurb.systems.warnings.raising import Case, answer, standing_of
-from conurb.systems.warnings.receiving import cities_at
+from conurb.systems.warnings.receiving import append, cities_at
 
 if TYPE_CHECKING:
     from conurb.model.entity import Entity
@@ -41,6 +43,9 @@ MARGIN: Final = 10.0
 """How far the index must fall below a limit to leave its level (option `air_margin`)."""
 
 SEVERITIES: Final = (Severity.MODERATE, Severity.SEVERE, Severity.EXTREME)
+
+INDEX_SOURCE: Final = "computed by HJ 633-2012"
+"""What an index says of itself that we wrote to a station which states none."""
 
 _KEY: Final = "air-stations"
 _MG: Final = frozenset({"GP"})
@@ -103,29 +108,31 @@ async def watch_air(records: Sequence[Record], site: Site) -> Sequence[Operation
     """React to observations of air: raise, change and clear the warnings of their cities."""
     cities = cities_at(site)
     stations = await _stations(site, cities)
-    touched: dict[tuple[str, bool], int] = {}
+    touched: set[tuple[str, bool]] = set()
+    written: dict[str, Operation] = {}
     for record in records:
         found = None if record.after is None else station_air(record.after, cities, site.owner)
-        if found is None:
+        if record.after is None or found is None:
             continue
         known = stations.get(found.id)
         if known is None or known.observed_us <= found.observed_us:
             stations[found.id] = found
-            key = found.city, found.provenance == "simulated"
-            touched[key] = max(touched.get(key, 0), found.observed_us)
+            touched.add((found.city, found.provenance == "simulated"))
+            written |= _index(found, Held(record.after))
     if not touched:
         return ()
     levels = levels_at(site)
     standing = dict(await standing_of(site, KIND))
     among: dict[str, Known] = {}
-    operations: list[Operation] = []
-    for key, at_us in touched.items():
+    operations: list[Operation] = list(written.values())
+    for key in sorted(touched):
         city, simulated = key
         own = [
             one
             for one in stations.values()
             if one.city == city and (one.provenance == "simulated") == simulated
         ]
+        at_us = max(one.observed_us for one in own)
         quality = city_air(own, at_us)
         if quality is None:
             continue
@@ -137,6 +144,30 @@ async def watch_air(records: Sequence[Record], site: Site) -> Sequence[Operation
         if now is not None:
             standing[key] = now
     return operations
+
+
+def _index(station: StationAir, held: Held) -> dict[str, Operation]:
+    """Write the index of a station that states none of its own, beside what it measured."""
+    quality = air_quality(dict(station.values))
+    stated = held.instance("airQualityIndex")
+    source = stated.get(platform_terms().expand("source"))
+    ours = source is not None and source[0].get("value") == INDEX_SOURCE
+    if quality is None or (stated and not ours):
+        return {}
+    moment = shown_us(station.observed_us)
+    if ours and held.observed_us("airQualityIndex") == station.observed_us:
+        return {}
+    document = {
+        name: {"value": value, "observedAt": moment, "source": INDEX_SOURCE}
+        for name, value in (
+            ("airQualityIndex", quality.index),
+            ("airQualityLevel", quality.of_class.key),
+            ("primaryPollutant", list(quality.primary)),
+        )
+        if value != []
+    }
+    at_us = station.observed_us
+    return {station.id: append(station.id, document, station.provenance, at_us=at_us)}
 
 
 async def _stations(site: Site, cities: Cities) -> dict[str, StationAir]:

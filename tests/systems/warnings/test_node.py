@@ -449,7 +449,7 @@ async def test_polluted_air_raises_changes_and_clears_a_warning_with_hysteresis(
     seen = []
     for hour, pm25 in enumerate((60, 120, 200, 108, 60)):
         await node.put(air(pm25, NOW + timedelta(hours=hour)))
-        await done_with(node, "watch-air", hour + 1)
+        await done_with(node, "watch-air", 2 * (hour + 1))  # each gets its index, too
         rows = await node.get("/warnings/alerts")
         seen.append([one["severity"] for one in rows])
     assert seen == [[], ["medium"], ["high"], ["medium"], []]
@@ -461,11 +461,35 @@ async def test_polluted_air_raises_changes_and_clears_a_warning_with_hysteresis(
     assert len(read(last.content).references) == 3
 
 
+async def test_a_station_that_states_no_index_gets_one_and_one_that_does_keeps_it(
+    node: At,
+) -> None:
+    own = {**air(48.0, NOW, name="own"), "airQualityIndex": 99}
+    await node.put(own)
+    for hour, pm25 in enumerate((48.0, 75.0)):
+        await node.put(air(pm25, NOW + timedelta(hours=hour)))
+    main = await node.host.node(None)
+
+    async def indexed() -> Any:
+        page = await main.store.query(query_of("AirQualityObserved"))
+        found = {one.id: Held(one) for one in page.entities}
+        return found if found[other_id].find("airQualityIndex") == 100 else None
+
+    other_id = str(air(1, NOW)["id"])
+    stored = await soon(indexed)
+    assert stored[own["id"]].find("airQualityIndex") == 99
+    assert stored[other_id].find("airQualityLevel") == "moderate"
+    assert stored[other_id].find("primaryPollutant") == ["pm25"]
+    end = await main.store.journal_end()
+    await done_with(node, "watch-air", end)
+    assert await main.store.journal_end() == end  # it came to rest
+
+
 async def test_one_polluted_station_of_many_is_not_a_polluted_city(node: At) -> None:
     for number in range(4):
         await node.put(air(20.0, NOW, name=str(number)))
     await node.put(air(200.0, NOW, name="4"))
-    await done_with(node, "watch-air", 5)
+    await done_with(node, "watch-air", 10)  # each gets its index, too
     assert await node.get("/warnings/alerts") == []
 
 
