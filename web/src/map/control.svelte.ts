@@ -14,6 +14,8 @@ class MapControl {
   engine = $state.raw<Engine | null>(null);
   /** Layers whose tiles or objects could not be drawn. */
   readonly failed = new SvelteSet<string>();
+  /** Layers whose tiles are on their way. */
+  readonly drawing = new SvelteSet<string>();
   hovered = $state.raw<Picked | null>(null);
   /** What is in view; null until the map is there. */
   box = $state.raw<Box | null>(null);

@@ -60,6 +60,7 @@ interface Handlers {
   moved?: (view: View, byReader: boolean) => void;
   moving?: () => void;
   failed?: (layer: string) => void;
+  loading?: (layer: string, busy: boolean) => void;
   drawn?: () => void;
 }
 
@@ -120,6 +121,10 @@ export class Engine {
       const { sourceId: source } = event as { sourceId?: string };
       if (source?.startsWith(PREFIX) === true) this.on.failed?.(source.slice(PREFIX.length));
       else if ((error as Error).name !== "AbortError") console.warn(error.message);
+    });
+    this.map.on("sourcedataloading", ({ sourceId: source }) => this.#load(source, true));
+    this.map.on("sourcedata", ({ sourceId: source }) => {
+      if (source.startsWith(PREFIX) && this.map.isSourceLoaded(source)) this.#load(source, false);
     });
     this.map.on("move", () => this.on.moving?.());
     this.map.on("moveend", (event) => {
@@ -205,6 +210,12 @@ export class Engine {
 
   remove(): void {
     this.map.remove();
+  }
+
+  /** Tell when tiles of a layer are on their way, and when they are there. */
+  #load(source: string, busy: boolean): void {
+    const layer = source.slice(PREFIX.length);
+    if (source.startsWith(PREFIX) && !layer.includes(":")) this.on.loading?.(layer, busy);
   }
 
   #build(): void {
