@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from conurb.cli.asking import NodeOptions
 from conurb.cli.output import err, print_csv, print_json, print_table
 from conurb.client.connection import API, Connection, batch_errors
-from conurb.errors import ConflictError, InvalidRequestError
+from conurb.errors import ConflictError, InvalidRequestError, NotFoundError
 from conurb.model.entity import Entity
 from conurb.model.render import View, render_entity
 from conurb.model.vocabulary import platform_terms
@@ -185,7 +185,14 @@ def _ask(node: NodeOptions, path: str, params: Mapping[str, Any]) -> Any:
 
 def _get(connection: Connection, path: str, params: Mapping[str, Any]) -> bytes:
     given = {name: str(value) for name, value in params.items() if value not in (None, "")}
-    content: bytes = connection.request("GET", path, params=given).content
+    try:
+        content: bytes = connection.request("GET", path, params=given).content
+    except NotFoundError as error:
+        if "there is nothing at" in error.detail:
+            raise NotFoundError(
+                f"{connection.target} doesn't run transport: start it --with transport"
+            ) from error
+        raise
     return content
 
 

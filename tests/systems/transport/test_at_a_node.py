@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,10 +40,12 @@ from conurb.systems.transport.reading import Reader
 from conurb.systems.transport.seeking import seek
 from conurb.systems.transport.siri.reading import read
 from conurb.systems.transport.system import SYSTEM
-from tests.systems.places import Running, entity, open_host, running, until
+from tests.systems.places import Running, entity, open_host, running
 from tests.systems.transport.material import DATA, NOON_US, SIRI, needs_data, small_timetable
 
 NOW_US = NOON_US
+WAIT_S = 0.02
+WAITS_MAX = 3_000
 BUS = Maker("west", "a test", "bus")
 STOP = BUS.urn("GtfsStop", "a")
 WEST, EAST = city_id("west"), city_id("east")
@@ -331,6 +334,15 @@ async def test_dead_ends_are_found_in_the_region_s_roads_and_go_when_they_are_jo
     await west.store.apply_all([Observe(one) for one in roads])
     await home.store.apply_all(list(await seek(site)))
     assert (await region.json("/transport/deadends"))["gaps"] == []
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Wait until something holds: longer than elsewhere, thousands of objects are brought in."""
+    for _ in range(WAITS_MAX):
+        if done():
+            return
+        await asyncio.sleep(WAIT_S)
+    raise TimeoutError
 
 
 def stands(system: Running, name: str, **least: int) -> bool:

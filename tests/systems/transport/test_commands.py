@@ -79,6 +79,11 @@ def test_a_wrong_import_says_what_is_wrong(
         run("import", *words, "--owner", "o", "--url", str(tmp_path / "node.db"))
 
 
+def test_a_node_that_does_not_run_transport_is_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ConurbError, match="--with transport"):
+        run("state", "--url", str(tmp_path / "node.db"))
+
+
 def road(name: str, *path: list[float]) -> dict[str, object]:
     shape = {"type": "LineString", "coordinates": list(path)}
     return {"type": "Feature", "properties": {"id": name, "name": "太湖路"}, "geometry": shape}

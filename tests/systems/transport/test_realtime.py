@@ -131,6 +131,19 @@ def test_a_vehicle_without_a_place_that_can_be_is_left_out() -> None:
     assert batch.positions[0].at_us == NOON_US
 
 
+def test_a_bearing_is_within_the_circle_and_what_is_no_number_is_not_said() -> None:
+    message = pb.FeedMessage()
+    message.header.gtfs_realtime_version = "2.0"
+    for number, (bearing, speed) in enumerate(
+        ((-90.0, 10.0), (float("nan"), float("inf")), (360.0, -1.0))
+    ):
+        told = message.entity.add(id=str(number)).vehicle.position
+        told.latitude, told.longitude, told.bearing, told.speed = 31.0, 121.0, bearing, speed
+    positions = read_message(message.SerializeToString(), at_us=0).positions
+    assert [one.bearing for one in positions] == [270.0, None, 0.0]
+    assert [one.speed_kmh for one in positions] == [36.0, None, None]
+
+
 def test_newer_replaces_older_and_the_same_twice_is_once() -> None:
     def seen(at_us: int, lon: float) -> Observe:
         return Observe(entities_of(Batch((Position("v", at_us, lon, 31.0),)), MAKER)[0])

@@ -5,6 +5,7 @@ Needs `gtfs-realtime-bindings` (extra: transport), which is imported when it is 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -90,8 +91,8 @@ def _position(pb: Any, entity: Any, header_us: int) -> Position | None:
         at_us=told.timestamp * US or header_us,
         lon=round(place.longitude, DECIMALS),
         lat=round(place.latitude, DECIMALS),
-        bearing=round(place.bearing, 1) if place.HasField("bearing") else None,
-        speed_kmh=round(place.speed * KMH_PER_MPS, 1) if place.HasField("speed") else None,
+        bearing=None if (turn := _finite(place, "bearing")) is None else round(turn % 360, 1),
+        speed_kmh=None if (speed := _finite(place, "speed")) is None else _kmh(speed),
         trip=told.trip.trip_id,
         route=told.trip.route_id,
         stop=told.stop_id,
@@ -100,6 +101,17 @@ def _position(pb: Any, entity: Any, header_us: int) -> Position | None:
         occupancy=_word(pb.VehiclePosition.OccupancyStatus, told, "occupancy_status"),
         label=told.vehicle.label,
     )
+
+
+def _finite(told: Any, name: str) -> float | None:
+    """Give a number that is told; None for none, or for what is no number (NaN)."""
+    value = getattr(told, name)
+    return float(value) if told.HasField(name) and math.isfinite(value) else None
+
+
+def _kmh(speed_mps: float) -> float | None:
+    """Give a speed in km/h; None for one below 0, by which some say that they don't know."""
+    return round(speed_mps * KMH_PER_MPS, 1) if speed_mps >= 0 else None
 
 
 def _word(enum: Any, told: Any, name: str) -> str:

@@ -188,13 +188,13 @@ def _position(journey: Element, at_us: int) -> Position | None:
     if not (abs(lon) <= 180 and abs(lat) <= 90):
         raise BadRequestDataError(f"VehicleLocation of {vehicle}: {lon}, {lat} is no place")
     call = xml.find(journey, "MonitoredCall")
-    velocity = xml.number(journey, "Velocity")
+    velocity, bearing = xml.number(journey, "Velocity"), xml.number(journey, "Bearing")
     return Position(
         vehicle=vehicle,
         at_us=at_us,
         lon=lon,
         lat=lat,
-        bearing=xml.number(journey, "Bearing"),
+        bearing=None if bearing is None else bearing % 360,
         # SIRI gives a velocity in metres per second.
         speed_kmh=None if velocity is None else round(velocity * 3.6, 1),
         trip=_trip(journey)[0],

@@ -6,6 +6,7 @@ are asked for by local name.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -111,9 +112,12 @@ def number(element: Element | None, *path: str) -> float | None:
     if not said:
         return None
     try:
-        return float(said)
+        value = float(said)
     except ValueError as error:
         raise BadRequestDataError(f"{path[-1]}: {said!r:.60} is not a number") from error
+    if not math.isfinite(value):
+        raise BadRequestDataError(f"{path[-1]}: {said!r:.60} is not a finite number")
+    return value
 
 
 def moment(element: Element | None, *path: str) -> int | None:
