@@ -51,6 +51,8 @@ export interface EngineOptions {
   readonly view: View | null;
   readonly bounds: Box | null;
   readonly padding: PaddingOptions;
+  /** Nothing moves that the reader hasn't moved. */
+  readonly calm: boolean;
   readonly interactive?: boolean;
 }
 
@@ -102,7 +104,7 @@ export class Engine {
       pitchWithRotate: false,
       touchPitch: false,
       rollEnabled: false,
-      fadeDuration: 120,
+      fadeDuration: options.calm ? 0 : 120,
       localIdeographFontFamily:
         "system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif",
       transformRequest: (url) => {

@@ -130,3 +130,34 @@ test("the page to embed is the map with its clock, and leads to the whole", asyn
   await expect(page.getByText("GDP at constant prices of 2000 · 2015")).toBeVisible();
   await expect(page.getByRole("slider", { name: "Time of the map" })).toBeVisible();
 });
+
+test("a region that wants a token is asked with the one that is entered, in this tab alone", async ({ page, visit }) => {
+  visit.expected.push(/401/, /Unauthorized/);
+  const tokens: (string | undefined)[] = [];
+  await page.route("**/map/layers", async (route) => {
+    const given = route.request().headers()["authorization"];
+    tokens.push(given);
+    if (given === "Bearer open-sesame") await route.continue();
+    else await route.fulfill({ status: 401, json: { title: "Unauthenticated", detail: "a token is needed" } });
+  });
+  await page.goto("/");
+  await page.getByRole("textbox", { name: "Token" }).fill("open-sesame");
+  await page.getByRole("button", { name: "Enter" }).click();
+  await expect(page.locator("[data-layer=cities]")).toBeVisible();
+  expect(tokens).toEqual([undefined, "Bearer open-sesame"]);
+  expect(await page.evaluate(() => [localStorage.length, document.cookie])).toEqual([0, ""]);
+});
+
+test("without WebGL the page says so, and everything but the map works", async ({ page, visit }) => {
+  visit.expected.push(/WebGL/i);
+  await page.addInitScript(() => {
+    const own = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = function (this: HTMLCanvasElement, kind: string, ...more: unknown[]) {
+      return kind.startsWith("webgl") ? null : Reflect.apply(own, this, [kind, ...more]);
+    } as typeof own;
+  });
+  await page.goto("/");
+  await expect(page.getByText("The map needs WebGL")).toBeVisible();
+  await page.getByRole("button", { name: /1 Shanghai/ }).click();
+  await expect(page.getByRole("heading", { name: "Shanghai" })).toBeVisible();
+});
