@@ -124,7 +124,7 @@ async def bench(name: str, store: Store, bare: Any) -> bool:
         times = [statistics.median(await timed(lambda a=a: store.tile(a), 3)) for a in asks]
         rate, line = 1e3 * len(times) / sum(times), ""
         if bare is not None:
-            theirs = sum(statistics.median(await bare_times(bare, a)) for a in asks)
+            theirs = sum([statistics.median(await bare_times(bare, a)) for a in asks])
             line = (
                 f"   bare {1e3 * len(asks) / theirs:7.1f} tiles/s, ratio {theirs / sum(times):.2f}"
             )

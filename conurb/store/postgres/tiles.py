@@ -200,14 +200,14 @@ class _Drawing:
             else ""
         )
         return (
-            f"(SELECT {self._placed(simple)} AS geom, "
+            f"(SELECT {self._placed(selection, simple)} AS geom, "
             f"{properties_sql(self.ask.view, self.names, selection.arguments)} AS props, "
             f"NULL::bigint AS cell {self._found(selection, _IS_SHAPE)}{largest} "
             f"LIMIT {SHAPES_MAX})"
         )
 
     def _points(self, selection: Selection) -> str:
-        place = self._placed("ST_Transform(g.geom, 3857)")
+        place = self._placed(selection, "ST_Transform(g.geom, 3857)")
         said = properties_sql(self.ask.view, self.names, selection.arguments)
         found = self._found(selection, self._points_alone)
         return (
@@ -239,8 +239,10 @@ class _Drawing:
             "GROUP BY 5) c LEFT JOIN entity e ON c.n = 1 AND e.eid = c.eid)"
         )
 
-    def _placed(self, metres: str) -> str:
+    def _placed(self, selection: Selection, metres: str) -> str:
         """Give a geometry of EPSG:3857 on the tile's grid."""
+        # Arguments, so that one statement, planned once, draws every tile.
         square = self.ask.square
-        envelope = f"ST_TileEnvelope({square.z}, {square.x}, {square.y})"
+        place = ", ".join(selection.arguments.add(n, "int") for n in (square.z, square.x, square.y))
+        envelope = f"ST_TileEnvelope({place})"
         return f"ST_AsMVTGeom({metres}, {envelope}, {EXTENT}, {BUFFER}, true)"
