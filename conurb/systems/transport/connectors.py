@@ -12,6 +12,7 @@ In the table `[system.transport]` of the settings, each list names sources:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -106,8 +107,15 @@ def operations_of(batch: Batch, maker: Maker) -> list[Operation]:
 
 
 def _reader(name: str, read: Callable[[bytes, int], Batch]) -> Callable[[Message, Site], Any]:
+    """Give what reads the messages of a feed; beside the event loop, for they may be large."""
+
     async def taken(message: Message, site: Site) -> Sequence[Operation]:
-        return operations_of(read(message.body, message.at_us), maker_at(site, name))
+        maker = maker_at(site, name)
+
+        def operations() -> list[Operation]:
+            return operations_of(read(message.body, message.at_us), maker)
+
+        return await asyncio.to_thread(operations)
 
     return taken
 
@@ -246,7 +254,7 @@ async def prepare(site: Site) -> None:
     if not site.replay or site.recordings is None:
         return
     days = service_span(day_of(site.now_us()))
-    network = _metro_of(site)
+    network = await asyncio.to_thread(_metro_of, site)
     if network is not None:
         maker = Maker(site.owner, metro.SOURCE, METRO_FEED)
         files = [site.recordings / LINES_FILE, site.recordings / STATIONS_FILE]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -129,7 +130,8 @@ async def write_once(
     if known is not None and dict(known.body) == body:
         return 0
     count = 0
-    for batch in batches(make()):
+    objects = await asyncio.to_thread(lambda: list(make()))
+    for batch in batches(objects):
         await store.apply([Observe(one) for one in batch])
         count += len(batch)
     await store.put_document(Document(KIND, name, body))

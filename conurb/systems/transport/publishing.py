@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 from urllib.parse import unquote
 
 from conurb.errors import BadRequestDataError, NotFoundError
+from conurb.model.entity import Entity
 from conurb.model.time import shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.systems.transport.gtfs import realtime
@@ -79,7 +80,7 @@ async def export_feed(reader: Reader, target: BinaryIO, *, feed: str, url: str) 
         if table is not FeedInfo:
             found = [one async for one in reader.objects(terms_of(table), pattern=pattern)]
             changed_us = max(changed_us, *(one.modified_at for one in found), 0)
-            tables[table] = list(rows_of(table, found, shorten))
+            tables[table] = await asyncio.to_thread(_rows, table, found, shorten)
     if not tables[Stop]:
         what = f"feed {feed!r}" if feed else "timetable"
         raise NotFoundError(f"there is no {what} at {owner}")
@@ -98,6 +99,10 @@ async def export_feed(reader: Reader, target: BinaryIO, *, feed: str, url: str) 
     return await asyncio.to_thread(write_feed, target, tables)
 
 
+def _rows(table: type[Row], found: Sequence[Entity], shorten: Shorten) -> list[Row]:
+    return list(rows_of(table, found, shorten))
+
+
 # ── live ──────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -106,7 +111,8 @@ async def _live(reader: Reader, terms: Iterable[str], feed: str) -> Batch:
     owner = reader.site.owner
     pattern = pattern_of(owner, feed)
     found = [one async for one in reader.objects(tuple(terms), pattern=pattern)]
-    batch = batch_of(found, platform_terms().compact, shortener(owner, feed))
+    shorten = shortener(owner, feed)
+    batch = await asyncio.to_thread(batch_of, found, platform_terms().compact, shorten)
     since_us = reader.site.now_us() - FRESH_S * 1_000_000
     fresh = tuple(one for one in batch.positions if one.at_us >= since_us)
     return Batch(fresh, batch.calls, batch.notices)
@@ -123,7 +129,8 @@ async def live_message(reader: Reader, kind: str, *, feed: str) -> bytes:
     if kind not in terms:
         raise NotFoundError(f"no feed {kind!r}; there are {', '.join(FEED_KINDS)}")
     batch = await _live(reader, terms[kind], feed)
-    return realtime.write_message(batch, at_us=reader.site.now_us())
+    now_us = reader.site.now_us()
+    return await asyncio.to_thread(realtime.write_message, batch, at_us=now_us)
 
 
 # ── SIRI ──────────────────────────────────────────────────────────────────────────────────────
@@ -138,10 +145,11 @@ async def siri_message(reader: Reader, service: str, *, stop: str = "", feed: st
         return writing.stop_monitoring(sender, stop, await _visits(reader, stop))
     if service == "vm":
         positions = (await _live(reader, ("Vehicle",), feed)).positions
-        return writing.vehicle_monitoring(sender, positions, valid_s=FRESH_S)
+        write = writing.vehicle_monitoring
+        return await asyncio.to_thread(write, sender, positions, valid_s=FRESH_S)
     if service == "et":
         calls = (await _live(reader, ("ArrivalEstimation",), feed)).calls
-        return writing.estimated_timetable(sender, calls)
+        return await asyncio.to_thread(writing.estimated_timetable, sender, calls)
     if service == "sx":
         notices = (await _live(reader, ("Alert",), feed)).notices
         return writing.situation_exchange(sender, notices)

@@ -6,6 +6,7 @@ nobody sees what they may not.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -158,8 +159,7 @@ class Reader:
     async def rows(self, table: type[AnyRow], *, pattern: str | None = None) -> list[AnyRow]:
         """List the rows that objects stand for; ids are those of the objects."""
         entities = [one async for one in self.objects(terms_of(table), pattern=pattern)]
-        rows: list[AnyRow] = list(rows_of(table, entities, str))  # type: ignore[arg-type]
-        return rows
+        return await asyncio.to_thread(_rows, table, entities)
 
     async def zone(self) -> ZoneInfo:
         """Give the time zone of the timetables here: that of the first agency."""
