@@ -23,6 +23,7 @@ NOUNS: Final = {
     "load": "Load objects from files.",
     "system": "List the systems that are installed, and begin a new one.",
     "region": "Build and show region packs; invite, join, leave; how its nodes are.",
+    "strategy": "Report on a region; index, green, effect, spillover, network; exports.",
     "token": "Make, list and revoke the tokens by which callers come in.",
 }
 """The files of `conurb.cli` that are nouns, each with an `app` that is imported when it is asked

@@ -15,6 +15,8 @@ from conurb.federation.inventory import (
 )
 from conurb.http.completeness import headers_of
 from conurb.http.exchange import Answer, Exchange, give_json
+from conurb.http.indicators import TYPE as INDICATOR
+from conurb.http.indicators import indicator_layers
 from conurb.http.ogc.asking import terms
 from conurb.http.ogc.links import collection_path
 from conurb.http.paging import SAFE
@@ -57,6 +59,8 @@ async def layers(exchange: Exchange) -> Answer:
         region |= stored.body["region"]
         listed += [dict(one) for one in stored.body["layers"]]
     listed += [layer_document(one) for one in system_layers(node)]
+    if INDICATOR in found:
+        listed += await indicator_layers(exchange)
     for name in sorted(found.keys() - {one["type"] for one in listed}):
         plain = plain_layer(name, found[name])
         if plain is not None:

@@ -38,6 +38,7 @@ class Around:
     had)."""
 
     outcome: str
+    other: str | None
     weights: Weights
     years: tuple[int, ...]
     moran: Mapping[int, Moran]
@@ -89,6 +90,7 @@ def study_around(  # noqa: PLR0913 - every choice of the section has a name
     last = chosen.years[-1]
     return Around(
         outcome=outcome,
+        other=other,
         weights=weights,
         years=chosen.years,
         moran=moran_by_year(chosen, outcome, weights),

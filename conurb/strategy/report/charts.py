@@ -215,9 +215,11 @@ def draw_scatter(
     """Draw points, some named, with a fitted line (intercept, slope) where one is given."""
     canvas = Canvas(WIDTH, height, axes.title)
     known = np.isfinite(x) & np.isfinite(y)
+    reach = (float(x[known].min()), float(x[known].max()))
+    ends = [] if line is None else [(v, line[0] + line[1] * v) for v in reach]
     frame = Frame(
-        scale([float(v) for v in x[known]], 60, WIDTH - 20),
-        scale([float(v) for v in y[known]], height - 44, 28),
+        scale(reach, 60, WIDTH - 20),
+        scale([*map(float, y[known]), *(one[1] for one in ends)], height - 44, 28),
     )
     draw_axes(canvas, frame, x_label=axes.x, y_label=axes.y)
     for i in np.flatnonzero(known):
@@ -226,8 +228,7 @@ def draw_scatter(
         canvas.add("circle", cx=px, cy=py, r=3, fill=SERIES[0], fill_opacity=0.55, hint=name)
         if name:
             canvas.text((px + 5, py + 3), name, size=9.5, fill=QUIET)
-    if line is not None:
-        ends = [(v, line[0] + line[1] * v) for v in (float(x[known].min()), float(x[known].max()))]
+    if ends:
         canvas.line(frame.at(*ends[0]), frame.at(*ends[1]), ORANGE, width=1.8)
     return canvas.finish()
 

@@ -9,6 +9,7 @@ from conurb.strategy.report.charts import Axes, draw_lines
 from conurb.strategy.report.drawing import NOTHING
 from conurb.strategy.report.maps import draw_classes
 from conurb.strategy.report.page import Cell, Data, Exhibit, Section
+from conurb.strategy.report.rows import as_data, choice_rows, impact_rows
 from conurb.strategy.report.sections.asked import Asked
 from conurb.strategy.report.words import number, p_text
 
@@ -175,7 +176,7 @@ def _impacts(asked: Asked, around: Around) -> Exhibit | None:
     return Exhibit(
         "spillover-impacts",
         asked.say("around.impacts", years=f"{around.years[0]}–{around.years[-1]}"),
-        data,
+        as_data(impact_rows(around)),
         _CALL + "around.impacts.indirect.value, around.did.indirect",
         _source(asked),
         shown=data,
@@ -200,7 +201,7 @@ def _models(asked: Asked, around: Around) -> Exhibit | None:
     return Exhibit(
         "spillover-tests",
         asked.say("around.tests"),
-        Data(columns, rows),
+        as_data(choice_rows(around)),
         _CALL + "around.choice.lm, around.choice.lr, around.choice.reason",
         _source(asked),
         shown=Data(columns, rows),

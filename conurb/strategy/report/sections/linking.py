@@ -12,6 +12,7 @@ from conurb.strategy.report.drawing import SERIES
 from conurb.strategy.report.linking import Linking
 from conurb.strategy.report.maps import draw_links
 from conurb.strategy.report.page import Cell, Data, Exhibit, Section
+from conurb.strategy.report.rows import as_data, industry_rows, linking_rows
 from conurb.strategy.report.sections.asked import Asked
 from conurb.strategy.report.words import number, percent
 
@@ -146,7 +147,7 @@ def _linkage(asked: Asked, linking: Linking) -> Exhibit:
     return Exhibit(
         "linkage",
         asked.say("linking.table", core=asked.name(linking.core), year=linking.year),
-        data,
+        as_data(linking_rows(linking)),
         _CALL + "linking.linkage.gap_rank, linking.reached.of_core",
         _source(asked),
         shown=data,
@@ -251,7 +252,7 @@ def _industry(asked: Asked, linking: Linking) -> Exhibit:
     return Exhibit(
         "industry",
         asked.say("linking.industry", year=linking.year),
-        data,
+        as_data(industry_rows(linking)),
         _CALL + "linking.structure.quotients, linking.structure.alike()",
         _source(asked),
         shown=data,

@@ -17,6 +17,7 @@ from conurb.strategy.report.charts import (
 )
 from conurb.strategy.report.page import Cell, Data, Exhibit, Section
 from conurb.strategy.report.policy import Policy, small_cohorts
+from conurb.strategy.report.rows import as_data, main_rows, policy_rows
 from conurb.strategy.report.sections.asked import Asked
 from conurb.strategy.report.subject import CARBON, CARBON_OTHER, TREATMENT, growth_correlation
 from conurb.strategy.report.words import number, p_text, percent
@@ -121,7 +122,7 @@ def _main_table(asked: Asked, policies: Sequence[Policy], labels: Sequence[str])
     return Exhibit(
         "effect-main",
         asked.say("policy.main"),
-        Data(columns, tuple(rows)),
+        as_data(main_rows(policies)),
         _CALL.format(outcome=policies[0].outcome) + "policy.main, policy.reading",
         _source(asked, policies[0]),
         shown=Data(columns, tuple(rows)),
@@ -281,7 +282,7 @@ def _battery(asked: Asked, policy: Policy, label: str) -> Exhibit:
     return Exhibit(
         f"robustness{other}",
         title,
-        Data(columns, tuple(rows)),
+        as_data(policy_rows(policy)),
         _CALL.format(outcome=policy.outcome) + "policy.battery.to_csv()",
         _source(asked, policy),
         plot=draw_intervals(

@@ -12,6 +12,7 @@ from conurb.strategy.index.score import Scores
 from conurb.strategy.report.charts import Axes, Row, draw_intervals
 from conurb.strategy.report.maps import GREENS, draw_choropleth
 from conurb.strategy.report.page import Data, Exhibit, Section
+from conurb.strategy.report.rows import as_data, standing_rows
 from conurb.strategy.report.sections.asked import Asked
 from conurb.strategy.report.standing import Standing
 from conurb.strategy.report.words import number
@@ -154,7 +155,7 @@ def _ranking(asked: Asked, standing: Standing, other: Standing | None) -> Exhibi
     return Exhibit(
         "index-ranks",
         title,
-        Data(columns, tuple(rows)),
+        as_data(standing_rows(standing, other)),
         _CALL.format(definition=scores.definition.id) + "standing.near.low, standing.free.high",
         _source(asked),
         plot=draw_intervals(
