@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from conurb.errors import ConurbError, UnavailableError
 from conurb.systems.connect.feed import Feed, Reading
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from conurb.model.changes import Operation
     from conurb.systems.contract import Site
 
+LINGER_S: Final = 0.01
+"""How long more messages are waited for, when they come in numbers."""
+
 _log = logging.getLogger(__name__)
 
 GARBAGE = (ConurbError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
@@ -58,6 +61,7 @@ class ConnectorTask:
         self._connector = connector
         self._site = site
         self._pen = pen
+        self._busy = False
 
     async def run(self) -> None:
         """Run until cancelled, or the source has ended for good."""
@@ -80,20 +84,31 @@ class ConnectorTask:
             await feed.close()
 
     async def _next(self, queue: asyncio.Queue[Message | _End]) -> list[Message] | None:
-        """Wait for messages and give those that wait; None when the source has ended."""
+        """Wait for messages and give those that wait; None when the source has ended.
+
+        While messages come in numbers, more are waited for a moment: a commit costs the same for
+        one as for many. One that comes alone is stored at once.
+        """
         batch: list[Message] = []
-        while True:
-            item = await queue.get() if not batch else queue.get_nowait()
+        lingered = False
+        while len(batch) < self._connector.batch_max:
+            if batch and queue.empty():
+                if lingered or not self._busy:
+                    break
+                lingered = True
+                await asyncio.sleep(LINGER_S)
+                continue
+            item = await queue.get()
             if isinstance(item, _End):
                 if batch:
                     queue.put_nowait(item)
-                    return batch
+                    break
                 if item.error is not None:
                     raise item.error
                 return None
             batch.append(item)
-            if queue.empty() or len(batch) >= self._connector.batch_max:
-                return batch
+        self._busy = len(batch) > 1
+        return batch
 
     async def _store(self, batch: Sequence[Message]) -> None:
         """Store a batch: one transaction for each run of messages of one key."""
