@@ -37,6 +37,7 @@ LIFE_S: Final = 24 * 3600
 
 DIGITS: Final = 20
 
+_LASTING: Final = frozenset({"active", "expired"})
 LOCATION: Final = "location"
 
 
@@ -91,7 +92,8 @@ def alert_object(object_id: str, filing: Filing, provenance: Provenance = "live"
         "alertSource": next((one.sender_name for one in infos if one.sender_name), message.sender),
         "dateIssued": shown_us(to_us(message.sent)),
         "validFrom": shown_us(begin_us(message)),
-        "validTo": shown_us(end_us(message)),
+        # What ends a danger, or only speaks of others, holds for the moment that it is said.
+        "validTo": shown_us(end_us(message) if filing.state in _LASTING else to_us(message.sent)),
         "capDocument": as_utf8(filing.document),
         "signatureState": filing.verdict.state,
         **_if(signedBy=filing.verdict.signer if filing.verdict.state == "valid" else None),

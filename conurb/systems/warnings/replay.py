@@ -54,7 +54,7 @@ TIME_LAPSE: Final = 60.0
 """A minute of the clock is an hour of the simulated episode."""
 
 EVERY_S: Final = 20.0
-EPISODE_H: Final = 20.0
+EPISODE_H: Final = 22.0
 """How long an episode takes, in its own hours, before the next one begins."""
 
 ORIGIN: Final = "nanjing"

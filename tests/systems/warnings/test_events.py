@@ -19,6 +19,15 @@ from conurb.systems.warnings.events import (
     related,
     successor,
 )
+from conurb.systems.warnings.kinds import slack_of
+from conurb.systems.warnings.quality.air import air_quality
+from conurb.systems.warnings.replay import (
+    EPISODE_H,
+    EVERY_S,
+    TIME_LAPSE,
+    episode_hours,
+    episode_pm25,
+)
 
 from .sources import delta
 
@@ -199,3 +208,32 @@ def test_too_many_statements_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("conurb.systems.warnings.events.STATEMENTS_MAX", 1)
     with pytest.raises(TooComplexQueryError, match="2 statements"):
         merge([said("1", "a"), said("2", "b")], NEAR)
+
+
+def test_each_simulated_episode_is_an_event_of_its_own_that_goes_from_city_to_city() -> None:
+    cities, step_us = delta(), int(EVERY_S) * US_PER_S
+    cycle_us = int(EPISODE_H * HOUR / TIME_LAPSE)
+    spans: list[Statement] = []
+    for city in cities.by_id:
+        begin: int | None = None
+        for at_us in range(0, 2 * cycle_us, step_us):
+            pm25 = episode_pm25(cities, city, episode_hours(at_us))
+            quality = air_quality({"pm25": pm25})
+            assert quality is not None
+            if begin is None and quality.index >= 151:
+                begin = at_us
+            elif begin is not None and quality.index <= 141:
+                hours = (at_us - begin) / HOUR
+                one = said(f"{city}-{begin}", city, at_h=begin / HOUR, hours=hours)
+                spans.append(replace(one, kind="airPollution", simulated=True))
+                begin = None
+    events = merge(
+        spans,
+        cities.neighbours,
+        slack=lambda kind, _simulated: slack_of(kind) / TIME_LAPSE,
+    )
+    assert len(events) == 2
+    for event in events:
+        order = [one.owner for one in event.statements]
+        path = ["nanjing", "changzhou", "wuxi", "suzhou-jiangsu", "shanghai"]
+        assert [one for one in order if one in path] == path

@@ -651,6 +651,21 @@ async def _count(at: At, count: int) -> Any:
     return found if len(found) == count else None
 
 
+async def test_what_comes_after_the_all_clear_is_another_event(region: At) -> None:
+    first = an_alert("wuxi", sender="w@wuxi")
+    await region.post(first, "wuxi")
+    [before] = await soon(region.events)
+    over = follow(first, MsgType.UPDATE, sent=NOW + timedelta(minutes=10), all_clear=True)
+    await region.post(over, "wuxi")
+    await soon(lambda: _no_events(region))
+    region.clock[0] += 4 * 3600 * 1_000_000
+    again = an_alert("wuxi", sender="w@wuxi", at=NOW + timedelta(hours=4))  # slack: 3 hours
+    await region.post(again, "wuxi")
+    [after] = await soon(region.events)
+    assert before["id"] != after["id"]
+    assert [one["state"] for one in after["statements"]] == ["active"]
+
+
 async def test_air_pollution_is_forecast_downwind_by_the_wind_that_cities_observe(
     region: At,
 ) -> None:
