@@ -121,6 +121,10 @@ def _welcome(
     first = pack.cities[0].id
     state = "loaded" if loaded.written else "as it was"
     command = _command()
+    running = ""
+    if settings.systems:
+        told = "; what is replayed or simulated says so" if settings.replay else ""
+        running = f"  {url}/systems               the systems and how they are{told}\n"
     sys.stdout.write(
         f"{names['en']} {names['zh']} is up: {loaded.cities} cities, each a node, and the region.\n"
         f"Ready in {elapsed_s:.1f} s; the pack is {state}; the stores are in {folder}\n"
@@ -128,6 +132,7 @@ def _welcome(
         f"  {url}/                      what is running\n"
         f"  {url}/ngsi-ld/v1/entities   the API (NGSI-LD); a city is a tenant: "
         f"NGSILD-Tenant: {first}\n"
+        f"{running}"
         "\n"
         "Try:\n"
         f"  {command} object query --type City --q 'population>5000000' "
