@@ -55,7 +55,7 @@ def receive(
 ) -> None:
     """Take in a file: a CAP 1.2 message, an EDXL-DE envelope, or an Atom feed of messages.
 
-    Ends with 2 when the message is invalid, its signature doesn't hold, or what it refers to isn't
+    Ends with 1 when the message is invalid, its signature doesn't hold, or what it refers to isn't
     known.
 
     Example: conurb warnings receive alert.xml
