@@ -13,7 +13,9 @@ import pytest
 from conurb.app import build_host
 from conurb.config import Settings
 from conurb.errors import BadRequestDataError, TooComplexQueryError
+from conurb.federation.region import registrations_of
 from conurb.http.app import build_app
+from conurb.regions.bringup import registration_of
 from conurb.systems.monitoring.sensorthings.filters import holds, parse
 from conurb.systems.monitoring.sensorthings.kinds import KINDS
 from conurb.systems.monitoring.sensorthings.options import read_options
@@ -59,6 +61,9 @@ async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     host = build_host(settings)
     await host.open()
     await host.node("wuxi", create=True)
+    await host.node("suzhou", create=True)
+    region = registrations_of(await host.node())
+    await region.put(registration_of("yrd", "suzhou"))
     transport = httpx.ASGITransport(app=build_app(host, settings))
     async with httpx.AsyncClient(transport=transport, base_url=BASE) as opened:
         yield opened
@@ -280,6 +285,20 @@ async def test_a_city_of_the_region_has_an_address_of_its_own(client: httpx.Asyn
     assert re.match(r"http://node.test/tenants/wuxi/.*urn:ngsi-ld:Device:wuxi:", address)
     assert (await got(client, address))["name"] == "in wuxi"
     assert (await got(client, "/Things"))["value"] == []
+
+
+async def test_a_region_gives_the_observations_of_its_members(client: httpx.AsyncClient) -> None:
+    city = "http://node.test/tenants/suzhou/sensorthings/v1.1"
+    await made(client, f"{city}/Things", thing("far", stream("x", [1.0, 2.0, 3.0])))
+    await made(client, "/Things", thing("near", stream("y", [4.0])))
+    asked = "/Things?$orderby=name&$expand=Datastreams($expand=Observations($count=true))"
+    found = (await got(client, asked))["value"]
+    assert [one["name"] for one in found] == ["far", "near"]
+    assert found[0]["Datastreams"][0]["Observations@iot.count"] == 3
+    latest = await got(client, "/Observations?$orderby=result desc&$top=2&$count=true")
+    assert (latest["@iot.count"], [one["result"] for one in latest["value"]]) == (4, [4.0, 3.0])
+    [far] = (await got(client, "/Datastreams?$filter=Thing/name eq 'far'"))["value"]
+    assert far["phenomenonTime"] == "2026-06-01T00:00:00Z/2026-06-01T02:00:00Z"
 
 
 async def test_history_that_came_by_ngsi_ld_is_read_as_observations(

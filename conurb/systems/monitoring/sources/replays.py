@@ -1,7 +1,7 @@
 """A bridge to look at when the operator asks for `--replay`: recorded where there is a recording.
 
 The recording is `shm/Yonghe_Modal_FDD.csv` of the recordings' folder (modal frequencies of the
-Yonghe bridge by hour, a row per mode; Mendeley Data 2xnn95rpb5): 216 hours in less than two
+Yonghe bridge by hour, a row per mode; Mendeley Data 2xnn95rpb5): 216 hours in less than four
 minutes, the last 24 after damage. Without it, a bridge is made up whose first mode falls every two
 minutes. Both say so on every attribute, and stand in one city, the option `replay_at`.
 """
@@ -30,8 +30,8 @@ CITY: Final = "nanjing"
 PLACE: Final = (118.738, 32.114)
 FILE: Final = Path("shm") / "Yonghe_Modal_FDD.csv"
 HOUR_US: Final = 3600 * US_PER_S
-SPEED: Final = 7_200.0
-"""An hour of the recording takes half a second."""
+SPEED: Final = 3_600.0
+"""An hour of the recording takes a second."""
 SOUND_HOURS: Final = 96
 TICK_S: Final = 1.0
 CYCLE_TICKS: Final = 120
