@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TABLE_GROUP: Final = Group("Which figures", sort_key=80)
 PRINT_GROUP: Final = Group("Output", sort_key=91)
+_YEARS: Final = ("year", "since")
 READERS: Final = (".csv", ".parquet", ".dta")
 
 
@@ -174,7 +175,10 @@ def steps(total: int) -> Iterator[Callable[[str], None]]:
 
 def _rounded(row: Mapping[str, Any]) -> dict[str, Any]:
     """Cut figures down to what a table for people can hold."""
-    return {
-        key: float(f"{value:.4g}") if isinstance(value, float) else value
-        for key, value in row.items()
-    }
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        if key in _YEARS:
+            found[key] = str(value)  # 2,017 isn't a year
+        else:
+            found[key] = float(f"{value:.4g}") if isinstance(value, float) else value
+    return found

@@ -81,7 +81,6 @@ def policy_rows(policy: Policy) -> list[Row]:
     """Give every method's row of the battery, in its order."""
     return [
         {
-            "outcome": policy.outcome,
             "method": row.method,
             "estimate": plain(row.estimate),
             "standard_error": plain(row.standard_error),
