@@ -2,9 +2,9 @@
 
 41 city nodes are filled with generated objects (`region_sample.py`), and one node with all of them.
 The same queries go to both in turn. First co-located: the region's facade against the one node's,
-in this process. Then four processes serve the cities over loopback HTTP, one of them the region,
-and a fifth the one node. Printed are p50, p95 and p99 in milliseconds, the ratios region/one node,
-how many nodes were asked, and how many requests the region sent for a query.
+in this process. Then four processes serve the cities over loopback HTTP, one of them the region
+(`region_processes.py`), and a fifth the one node. Printed are p50, p95 and p99 in milliseconds, the
+ratios region/one node, how many nodes were asked, and how many requests were sent for a query.
 
     python bench/bench_federation.py [--cities 41] [--objects 10000] [--rounds 100] [--data FOLDER]
 
@@ -17,22 +17,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import os
-import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
+from region_processes import (
+    NESTED,
+    PROCESSES,
+    clear,
+    free_port,
+    host_of,
+    registration_of,
+    served,
+    share_out,
+)
 from region_sample import (
     BEGIN_US,
     HALF_HOUR_US,
@@ -48,8 +53,7 @@ from region_sample import (
 )
 
 from conurb.access.caller import LOCAL
-from conurb.app import COLLECTION_THRESHOLDS, build_host
-from conurb.config import Settings
+from conurb.app import COLLECTION_THRESHOLDS
 from conurb.federation.asking import query_params, temporal_params
 from conurb.federation.region import registrations_of
 from conurb.model.query.tree import (
@@ -64,19 +68,15 @@ from conurb.model.query.tree import (
     TimeWindow,
     TypeIs,
 )
-from conurb.model.registration import FEDERATION_OPS, THIS_PROCESS, Registration
+from conurb.model.registration import THIS_PROCESS
 from conurb.model.vocabulary import CONTEXT_URL, platform_terms
-from conurb.node.host import Host, place_of
 from conurb.node.node import Node
-from conurb.node.shelf import SUFFIX, written
 
 RATIO_MAX = 5.0
-PROCESSES = 4
 BATCH = 2000
 SECONDS_MAX = 12.0
 """Rounds of one query end after this, however many there were."""
 ROUNDS_MIN = 5
-START_S = 60.0
 SETTLE_S = 8.0
 """Indexes are made and extents measured in the background, after the first questions."""
 NEAR_M = 9000
@@ -124,17 +124,6 @@ def questions(cities: int) -> list[Question]:
 # ── filling ───────────────────────────────────────────────────────────────────────────────────
 
 
-def host_of(data: Path, name: str, *, outbound: bool = False) -> Host:
-    """Make a host whose store stands in the folder."""
-    settings = Settings(
-        store=str(data / f"{name}.db"),
-        data_folder=data / name,
-        node_id=name,
-        outbound=("loopback",) if outbound else None,
-    )
-    return build_host(settings)
-
-
 async def fill(data: Path, part: str, cities: int, objects: int) -> None:
     """Fill the region's cities, or the one node."""
     host = host_of(data, part)
@@ -148,41 +137,9 @@ async def fill(data: Path, part: str, cities: int, objects: int) -> None:
     if part == "region":
         known = registrations_of(await host.node())
         for number in range(cities):
-            await known.put(registration_of(number, THIS_PROCESS))
+            name = CityPlan(number, 0).name
+            await known.put(registration_of(name, THIS_PROCESS, tenant=name))
     await host.close()
-
-
-def registration_of(number: int, endpoint: str) -> Registration:
-    """Give the registration of a city."""
-    name = CityPlan(number, 0).name
-    return Registration(
-        id=f"urn:ngsi-ld:ContextSourceRegistration:{name}",
-        endpoint=endpoint,
-        alias=name,
-        tenant=name,
-        operations=FEDERATION_OPS | {"retrieveTemporal", "queryTemporal"},
-    )
-
-
-async def share_out(data: Path, cities: int, ports: list[int]) -> None:
-    """Give each process its cities, as copies of the files, and the first one the region."""
-    tenants = data / "region.db.tenants"
-    for process in range(PROCESSES):
-        mine = [n for n in range(cities) if n % PROCESSES == process]
-        host = host_of(data, f"part{process}", outbound=True)
-        await host.open()
-        for number in mine:
-            await host.node(CityPlan(number, 0).name, create=True)
-        if process == 0:
-            known = registrations_of(await host.node())
-            for number in range(cities):
-                at = number % PROCESSES
-                endpoint = f"http://127.0.0.1:{ports[at]}" if at else THIS_PROCESS
-                await known.put(registration_of(number, endpoint))
-        await host.close()
-        for number in mine:
-            name = written(place_of(CityPlan(number, 0).name) or "") + SUFFIX
-            shutil.copyfile(tenants / name, data / f"part{process}.db.tenants" / name)
 
 
 # ── measuring ─────────────────────────────────────────────────────────────────────────────────
@@ -287,50 +244,6 @@ async def one_process(data: Path, cities: int, rounds: int) -> bool:
 # ── over HTTP ─────────────────────────────────────────────────────────────────────────────────
 
 
-def free_port() -> int:
-    """Give a port that nobody listens to."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def served(data: Path, name: str, port: int) -> Iterator[str]:
-    """Serve a store of the folder in a process of its own."""
-    command = [
-        *(sys.executable, "-c", "from conurb.cli.main import main; main()", "node", "serve"),
-        *("--store", str(data / f"{name}.db"), "--port", str(port)),
-    ]
-    environment = {
-        **os.environ,
-        "CONURB_NODE_ID": name,
-        "CONURB_OUTBOUND": "loopback",
-        "CONURB_DATA_FOLDER": str(data / name),
-    }
-    process = subprocess.Popen(
-        command, env=environment, cwd=data, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        began = time.monotonic()
-        while not _answers(url):
-            if process.poll() is not None or time.monotonic() - began > START_S:
-                raise SystemExit(f"{name} doesn't answer")
-            time.sleep(0.1)
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/health", timeout=2).status_code == 200
-    except httpx.HTTPError:
-        return False
-
-
 def request_of(url: str, question: Question) -> str:
     """Write a query as a URL."""
     query, terms = question.query, platform_terms()
@@ -344,15 +257,6 @@ def request_of(url: str, question: Question) -> str:
     return str(httpx.URL(f"{url}/ngsi-ld/v1/{path}", params=params))
 
 
-def clear(data: Path) -> None:
-    """Take away what an earlier run shared out."""
-    for old in data.glob("part*"):
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink()
-
-
 async def over_http(data: Path, cities: int, rounds: int) -> None:
     """Measure four processes and a fifth with everything."""
     ports = [free_port() for _ in range(PROCESSES + 1)]
@@ -364,34 +268,49 @@ async def over_http(data: Path, cities: int, rounds: int) -> None:
             for process in range(PROCESSES)
         ]
         whole = stack.enter_context(served(data, "whole", ports[-1]))
-        client = httpx.AsyncClient(timeout=60, headers={"Link": LINK})
-        await stack.enter_async_context(client)
+        for title, headers in (
+            (f"{PROCESSES} processes over HTTP, {cities} nodes, all asked by the region", {}),
+            ("the same, other processes asked as regions", {"NGSILD-Tenant": NESTED}),
+        ):
+            client = httpx.AsyncClient(timeout=60, headers={"Link": LINK})
+            await stack.enter_async_context(client)
+            print(f"\n{title}\n{HEADER}")
+            await _over_http(client, region, whole, headers, questions(cities), rounds)
 
-        async def sent() -> int:
-            health = (await client.get(f"{region}/region/health")).json()
-            return sum(node["requests"] for node in health["nodes"])
 
-        async def get(url: str) -> httpx.Response:
-            return (await client.get(url)).raise_for_status()
+async def _over_http(
+    client: httpx.AsyncClient,
+    region: str,
+    whole: str,
+    headers: dict[str, str],
+    asked_all: list[Question],
+    rounds: int,
+) -> None:
+    async def sent() -> int:
+        health = (await client.get(f"{region}/region/health", headers=headers)).json()
+        return sum(node["requests"] for node in health["nodes"])
 
-        asked_all = questions(cities)
-        for _ in range(2):
-            for question in asked_all:
-                for base in (region, whole):
-                    await get(request_of(base, question))
-            await asyncio.sleep(SETTLE_S / 2)
-        print(f"\n{PROCESSES} processes over HTTP, {cities} nodes\n{HEADER}")
+    async def get(base: str, question: Question) -> httpx.Response:
+        given = headers if base == region else {}
+        response = await client.get(request_of(base, question), headers=given)
+        return response.raise_for_status()
+
+    for _ in range(2):
         for question in asked_all:
-            urls = [request_of(base, question) for base in (region, whole)]
-            given, wanted = [await get(url) for url in urls]
-            if given.json() != wanted.json():
-                raise SystemExit(f"{question.name}: the region's answer isn't the one node's")
-            before = await sent()
-            given = await get(urls[0])
-            requests = await sent() - before
-            asked = int(given.headers["conurb-completeness"].partition("/")[2].partition(";")[0])
-            times = await in_turn(partial(get, urls[0]), partial(get, urls[1]), rounds)
-            report(question.name, *times, asked, requests)
+            for base in (region, whole):
+                await get(base, question)
+        await asyncio.sleep(SETTLE_S / 2)
+    for question in asked_all:
+        given, wanted = [await get(base, question) for base in (region, whole)]
+        if given.json() != wanted.json():
+            raise SystemExit(f"{question.name}: the region's answer isn't the one node's")
+        before = await sent()
+        given = await get(region, question)
+        requests = await sent() - before
+        asked = int(given.headers["conurb-completeness"].partition("/")[2].partition(";")[0])
+        calls = partial(get, region, question), partial(get, whole, question)
+        times = await in_turn(*calls, rounds)
+        report(question.name, *times, asked, requests)
 
 
 async def measure(data: Path, cities: int, objects: int, rounds: int) -> bool:

@@ -113,19 +113,23 @@ QUERIES: dict[str, Query] = {
 }
 
 
-@pytest.mark.parametrize("name", QUERIES)
-async def test_a_page_is_that_of_one_node_with_everything(world: Files, name: str) -> None:
+@pytest.mark.parametrize("inline_s_max", [0.0, 10.0], ids=["in a thread", "on the loop"])
+async def test_pages_are_those_of_one_node_with_everything(
+    world: Files, inline_s_max: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "INLINE_S_MAX", inline_s_max)
+    monkeypatch.setattr(reading, "INLINE_WAIT_S_MAX", max(inline_s_max, 0.001))
     await filled(world)
-    query = QUERIES[name]
-    answer = await world.query(query)
-    wanted = await world.one.consume.query(LOCAL, query)
-    assert ids(answer.entities) == ids(wanted.entities)
-    assert [one.attrs.keys() for one in answer.entities] == [
-        one.attrs.keys() for one in wanted.entities
-    ]
-    assert (answer.total, answer.more) == (wanted.total, wanted.more)
-    assert answer.completeness.whole
-    assert answer.completeness.count_is_exact
+    for name, query in QUERIES.items():
+        answer = await world.query(query)
+        wanted = await world.one.consume.query(LOCAL, query)
+        assert ids(answer.entities) == ids(wanted.entities), name
+        assert [one.attrs.keys() for one in answer.entities] == [
+            one.attrs.keys() for one in wanted.entities
+        ], name
+        assert (answer.total, answer.more) == (wanted.total, wanted.more), name
+        assert answer.completeness.whole, name
+        assert answer.completeness.count_is_exact, name
 
 
 async def test_the_state_at_a_time_is_that_of_one_node(world: Files) -> None:
@@ -210,6 +214,7 @@ async def test_files_whose_ids_come_later_are_not_read(
         original(job, one)
 
     monkeypatch.setattr(reading._QueryJob, "_open", counting)
+    monkeypatch.setattr(reading, "INLINE_S_MAX", 0.0)
     await world.query(of(SPOT, limit=20))
     assert opened == [1]  # the region's own store is 0, Shanghai's ids come first
     await world.query(of(SPOT, limit=60))
@@ -228,6 +233,7 @@ async def test_what_was_compiled_for_one_file_serves_those_that_are_alike(
         return original(*args, **more)
 
     monkeypatch.setattr(reading, "selection", counting)
+    monkeypatch.setattr(reading, "INLINE_S_MAX", 0.0)
     query = of(SPOT, condition=Compare(PATH, ">", 4), order=(OrderBy(PATH),), limit=50)
     first = await world.query(query)
     assert len(compiled) <= 2  # the cities are alike, the region's own store has no such type
@@ -282,6 +288,25 @@ async def test_a_file_that_takes_too_long_is_given_up(
     again = await query_together([Asked(one, of(SPOT, limit=2)) for one in stores], within_s=10)
     assert len(again.groups) == 2
     assert not again.failures
+
+
+async def test_a_job_that_takes_too_long_for_the_loop_begins_anew_in_a_thread(
+    world: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await filled(world)
+    monkeypatch.setattr("conurb.store.sqlite.job.INLINE_STEPS", 1)
+    monkeypatch.setattr(reading, "INLINE_S_MAX", 1e-6)
+    jobs = []
+    original = reading.in_readers
+
+    async def counting(work: Any) -> Any:
+        jobs.append(work)
+        return await original(work)
+
+    monkeypatch.setattr(reading, "in_readers", counting)
+    answer = await world.query(of(SPOT, limit=100, count=True))
+    assert (len(answer.entities), answer.total, len(jobs)) == (100, 120, 1)
+    assert answer.completeness.whole
 
 
 async def test_only_nodes_that_answer_for_themselves_are_asked_in_one_go(world: Files) -> None:
@@ -376,19 +401,18 @@ def timeless(told_: list[Any]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("name", HISTORIES)
-async def test_histories_are_those_of_one_node_with_everything(world: Files, name: str) -> None:
+async def test_histories_are_those_of_one_node_with_everything(world: Files) -> None:
     await measured(world)
-    page = await world.history(HISTORIES[name])
-    wanted = await world.one.temporal.query(LOCAL, HISTORIES[name])
-    assert timeless(told(page)) == timeless(told(wanted))
-    assert (page.total, page.more) == (wanted.total, wanted.more)
-    assert page.truncated_at_us == wanted.truncated_at_us
-    assert page.completeness.asked == ("region", *CITIES)
+    for name, query in HISTORIES.items():
+        page = await world.history(query)
+        wanted = await world.one.temporal.query(LOCAL, query)
+        assert timeless(told(page)) == timeless(told(wanted)), name
+        assert (page.total, page.more) == (wanted.total, wanted.more), name
+        assert page.truncated_at_us == wanted.truncated_at_us, name
+        assert page.completeness.asked == ("region", *CITIES), name
 
 
-@pytest.mark.parametrize("name", HISTORIES)
-async def test_a_history_that_lies_with_two_nodes_is_one(world: Files, name: str) -> None:
+async def test_a_history_that_lies_with_two_nodes_is_one(world: Files) -> None:
     """Half of the values lie with Shanghai, half with Wuxi, and some of them with both."""
     chance = random.Random(7)
     station = "urn:ngsi-ld:AirQualityObserved:taihu:1"
@@ -397,25 +421,30 @@ async def test_a_history_that_lies_with_two_nodes_is_one(world: Files, name: str
         await _append(world.cities[city], station, part)
     await _append(world.one, station, values)
     await measured(world)
-    page = await world.history(HISTORIES[name])
-    wanted = await world.one.temporal.query(LOCAL, HISTORIES[name])
-    if "cut" in name:  # values that lie with both count twice before they are put together
-        assert page.truncated_at_us is not None
-        assert wanted.truncated_at_us is not None
-        return
-    for given, expected in zip(page.evolutions, wanted.evolutions, strict=True):
-        assert given.id == expected.id
-        assert _observed(given) == _observed(expected)
-        for key, methods in expected.aggregates.items():
-            for method, rows in methods.items():
-                # Summed in another order: the last digits may differ.
-                assert [row[1:] for row in given.aggregates[key][method]] == [
-                    row[1:] for row in rows
-                ]
-                assert [row[0] for row in given.aggregates[key][method]] == pytest.approx(
-                    [row[0] for row in rows], rel=1e-9, abs=1e-6
-                )
-    assert page.total == wanted.total
+    for name, query in HISTORIES.items():
+        page = await world.history(query)
+        wanted = await world.one.temporal.query(LOCAL, query)
+        if "cut" in name:  # values that lie with both count twice before they are put together
+            assert page.truncated_at_us is not None
+            assert wanted.truncated_at_us is not None
+            continue
+        assert ids(page.evolutions) == ids(wanted.evolutions), name
+        for given, expected in zip(page.evolutions, wanted.evolutions, strict=True):
+            assert _observed(given) == _observed(expected), name
+            _same_aggregates(given.aggregates, expected.aggregates)
+        assert page.total == wanted.total, name
+
+
+def _same_aggregates(given: Any, expected: Any) -> None:
+    """Compare aggregates; summed in another order, the last digits may differ."""
+    assert given.keys() == expected.keys()
+    for key, methods in expected.items():
+        for method, rows in methods.items():
+            found = given[key][method]
+            assert [row[1:] for row in found] == [row[1:] for row in rows]
+            assert [row[0] for row in found] == pytest.approx(
+                [row[0] for row in rows], rel=1e-9, abs=1e-6
+            )
 
 
 def _observed(evolution: Any) -> list[int]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import apsw
 
 from conurb.errors import InvariantError, UnavailableError
-from conurb.store.sqlite.connections import Lease, help_reading
+from conurb.store.sqlite.connections import InlineOverrunError, Lease, help_reading
 from conurb.store.sqlite.disjoint import States, runs_of
 from conurb.store.sqlite.engine import Door
 from conurb.store.sqlite.sources import Parameters, Reach
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 HELP_AFTER_S: Final = 0.003
 """When beginning with the files takes longer than this, another thread helps."""
+
+INLINE_STEPS: Final = 2_000
+"""The same for a job on the event loop."""
 
 PROGRESS_STEPS: Final = 20_000
 """Steps of SQLite's machine between two looks at the clock."""
@@ -94,8 +97,17 @@ def door_of(asked: Asked) -> Door:
 class Job:
     """What every job on several files does: begin with each, also with help, and end with all."""
 
-    def __init__(self, asked: Sequence[Asked], deadline_s: float) -> None:
+    def __init__(
+        self, asked: Sequence[Asked], deadline_s: float, *, inline_s: float | None = None
+    ) -> None:
+        """Take what is asked.
+
+        A job that runs on the event loop, for `inline_s` of processor time, is given up as a whole
+        when it is late.
+        """
         self._deadline_s = deadline_s
+        self._inline = inline_s is not None
+        self._spent_s = time.thread_time() + (inline_s or 0.0)
         self._started_s = time.monotonic()
         self._waiting: deque[tuple[int, Asked]] = deque(enumerate(asked))
         self._helpers = threading.Condition()
@@ -130,8 +142,14 @@ class Job:
                 number, asked = self._waiting.popleft()
             except IndexError:
                 return
+            if self._inline and self._is_late():
+                raise InlineOverrunError
             self._begin(number, asked)
-            if not self._called and time.monotonic() - self._started_s > HELP_AFTER_S:
+            if (
+                not self._inline
+                and not self._called
+                and time.monotonic() - self._started_s > HELP_AFTER_S
+            ):
                 self._called = True
                 help_reading(self._help)
 
@@ -150,23 +168,29 @@ class Job:
             door = door_of(asked)
             one = Begun(number, door, asked.query, door.connections.lease())
             self.begun.append(one)
-            one.connection.set_progress_handler(self._is_late, PROGRESS_STEPS)
+            steps = INLINE_STEPS if self._inline else PROGRESS_STEPS
+            one.connection.set_progress_handler(self._is_late, steps)
             one.connection.execute("BEGIN")
             self.begin(one)
         except apsw.Error as error:
-            self.failures[number] = self._reason(error)
+            self._note(number, error)
         except UnavailableError as error:
             self.failures[number] = error.detail
         except Exception as error:  # raised by whoever waits for all files
             self.errors.append(error)
 
     def _is_late(self) -> bool:
+        if self._inline and time.thread_time() > self._spent_s:
+            return True
         return time.monotonic() > self._deadline_s
 
-    def _reason(self, error: apsw.Error) -> str:
-        if isinstance(error, apsw.InterruptError):
-            return f"no answer in {self._deadline_s - self._started_s:g} s"
-        return str(error)
+    def _note(self, number: int, error: apsw.Error) -> None:
+        if not isinstance(error, apsw.InterruptError):
+            self.failures[number] = str(error)
+        elif self._inline:
+            raise InlineOverrunError from error
+        else:
+            self.failures[number] = f"no answer in {self._deadline_s - self._started_s:.3g} s"
 
     @contextlib.contextmanager
     def failing(self, one: Begun) -> Iterator[None]:
@@ -178,7 +202,7 @@ class Job:
 
     def fail(self, one: Begun, error: apsw.Error) -> None:
         """Note that one file gives no more."""
-        self.failures[one.number] = self._reason(error)
+        self._note(one.number, error)
         one.rows = iter(())
 
     def next_row(self, one: Begun) -> tuple[Any, ...] | None:

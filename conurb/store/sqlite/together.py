@@ -9,12 +9,12 @@ import heapq
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import total_ordering
-from typing import TYPE_CHECKING, Any
+from functools import partial, total_ordering
+from typing import TYPE_CHECKING, Any, Final
 
-from conurb.store.sqlite.connections import in_readers
+from conurb.store.sqlite.connections import InlineOverrunError, in_readers
 from conurb.store.sqlite.disjoint import States, least_of, runs_of
-from conurb.store.sqlite.engine import Door
+from conurb.store.sqlite.engine import INLINE_LIMIT_MAX, Door
 from conurb.store.sqlite.job import Begun, Job, count_of, door_of
 from conurb.store.sqlite.select import Plan, load_current, selection
 from conurb.store.sqlite.sources import Parameters, Reach
@@ -25,13 +25,26 @@ if TYPE_CHECKING:
     from conurb.model.query.tree import Query
     from conurb.store.contract import Store
 
+INLINE_S_MAX: Final = 0.004
+"""A job that isn't done on the event loop after this much work begins anew in a thread."""
+INLINE_WAIT_S_MAX: Final = 0.02
+"""The same when it has to wait, for the disk or for the processor."""
+
 
 async def query_stores(
     asked: Sequence[Asked], *, within_s: float, at_us: int | None, known_at_us: int | None
 ) -> Joint:
     """Query several files; see `conurb.store.together.query_together`."""
-    job = _QueryJob(asked, time.monotonic() + within_s, at_us=at_us, known_at_us=known_at_us)
-    joint = await in_readers(job.run)
+    now_s = time.monotonic()
+    make = partial(_QueryJob, asked, at_us=at_us, known_at_us=known_at_us)
+    job = make(now_s + INLINE_WAIT_S_MAX, inline_s=INLINE_S_MAX)
+    try:
+        if asked[0].query.limit > INLINE_LIMIT_MAX or within_s < INLINE_WAIT_S_MAX:
+            raise InlineOverrunError
+        joint = job.run()
+    except InlineOverrunError:
+        job = make(now_s + within_s)
+        joint = await in_readers(job.run)
     for attribute, door in job.unindexed:
         door.index_soon(attribute)
     return joint
@@ -54,8 +67,9 @@ class _QueryJob(Job):
         *,
         at_us: int | None,
         known_at_us: int | None,
+        inline_s: float | None = None,
     ) -> None:
-        super().__init__(asked, deadline_s)
+        super().__init__(asked, deadline_s, inline_s=inline_s)
         self._at_us, self._known_at_us = at_us, known_at_us
         self._now_us = door_of(asked[0]).clock()
         self._wish = asked[0].query
