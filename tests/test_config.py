@@ -76,3 +76,26 @@ def test_only_an_open_node_on_loopback_may_send_anywhere_unasked() -> None:
         assert closed.outbound_allowed == ("loopback",)
     assert Settings(outbound=("a.example",)).outbound_allowed == ("a.example",)
     assert Settings(outbound=()).outbound_allowed == ()
+
+
+def test_systems_and_their_options_are_read_from_file_and_environment(tmp_path: Path) -> None:
+    file = tmp_path / "node.toml"
+    file.write_text('systems = ["noise"]\n[system.noise]\nlimit_db = 70\n')
+    assert load_settings(file, environ={}).system == {"noise": {"limit_db": 70}}
+    environ = {"CONURB_SYSTEMS": "noise, light", "CONURB_SYSTEM": '{"noise": {"limit_db": 60}}'}
+    settings = load_settings(file, environ=environ)
+    assert settings.systems == ("noise", "light")
+    assert settings.system == {"noise": {"limit_db": 60}}
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"CONURB_PLACES": "moon"}, "places: moon is not one or more of node, region"),
+        ({"CONURB_SYSTEM": '["noise"]'}, "system: .* is not tables by name"),
+        ({"CONURB_RECORDINGS": "/nowhere/at/all"}, "recordings: there is no folder"),
+    ],
+)
+def test_what_systems_are_told_has_to_make_sense(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        load_settings(environ=environ)
