@@ -33,7 +33,7 @@ from conurb.systems.transport.network.building import (
     add_walks,
 )
 from conurb.systems.transport.network.graph import Builder, Network
-from conurb.systems.transport.objects import target_of, text_of, value_of
+from conurb.systems.transport.objects import is_marked, target_of, text_of, value_of
 from conurb.systems.transport.reading import Heard, Reader
 
 if TYPE_CHECKING:
@@ -190,7 +190,10 @@ def paths_of(entity: Entity) -> Iterable[tuple[tuple[float, float], ...]]:
 
 
 async def roads_of(reader: Reader) -> list[RoadLine]:
-    """List the roads as lines, for what is sought in their shape."""
+    """List the roads as lines, for what is sought in their shape.
+
+    What is replayed or simulated is left out: where it is drawn is estimated.
+    """
     return [
         RoadLine(
             entity.id if len(paths) == 1 else f"{entity.id}-{number}",
@@ -201,6 +204,7 @@ async def roads_of(reader: Reader) -> list[RoadLine]:
             oneway=value_of(entity, "oneway") is True,
         )
         for entity in await reader.listed(("RoadSegment",))
+        if not any(is_marked(entity, "location", mark) for mark in ("replayed", "simulated"))
         for paths in [list(paths_of(entity))]
         for number, path in enumerate(paths)
     ]

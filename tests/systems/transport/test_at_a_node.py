@@ -37,6 +37,7 @@ from conurb.systems.transport.measure import distance_m
 from conurb.systems.transport.objects import Maker, is_marked, value_of
 from conurb.systems.transport.observing import Observe
 from conurb.systems.transport.reading import Reader
+from conurb.systems.transport.regional import roads_of
 from conurb.systems.transport.seeking import seek
 from conurb.systems.transport.siri.reading import read
 from conurb.systems.transport.system import SYSTEM
@@ -450,6 +451,9 @@ async def test_a_city_replays_its_recordings_and_everything_says_so(tmp_path: Pa
             parks = await reader.listed(("OffStreetParking", "TollStation"))
             assert all(is_marked(one, "location", "simulated") for one in parks)
             assert len(await reader.listed(("GtfsStop",))) == 346
+            assert await reader.listed(("RoadSegment",))
+            # Their places are estimated: no dead end is sought in them.
+            assert await roads_of(reader) == []
             trip = value_of(trains[0], "hasTrip")
             assert await reader.many(("GtfsTrip",), [trip])
         end = await node.store.journal_end()
