@@ -113,14 +113,17 @@ class FederatedConsumption(FederatedDiscovery):
 
         async def find(source: Fleet | Peer) -> list[Part]:
             if isinstance(source, Fleet):
-                return await source.find_many(caller, ids)
+                parts, unread = await source.find_many(caller, ids)
+                mustered.absences += unread
+                return parts
             answer = await source.find_many(caller, ids)
             behind.hear(answer)
             return [Part(source.leg, entity) for entity in answer.entities]
 
         answers, missing = await ask(mustered.sources, find, caller=caller)
         found = [part for _, parts in answers for part in parts]
-        return found, [*mustered.absences, *missing, *behind.absences], behind
+        missing = [*mustered.absences, *mustered.named(missing), *behind.absences]
+        return found, missing, behind
 
     async def query(
         self,
@@ -266,7 +269,7 @@ class _Asking:
         self._absences = mustered.absences
         self._wanted = min(wish.offset + wish.limit + 1, chunk_max)
         self._is_fleet_alone = not mustered.others
-        return await gather(
+        page = await gather(
             mustered.sources,
             self._fetch,
             wish,
@@ -274,6 +277,8 @@ class _Asking:
             caller=self._caller,
             chunk_max=chunk_max,
         )
+        page.absences = mustered.named(page.absences)
+        return page
 
     async def _fetch(self, source: Fleet | Peer, wish: Wish) -> Portion[Cluster]:
         if isinstance(source, Fleet):

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from conurb.model.query.tree import Query, TemporalQuery
 
 NAME: Final = "co-located nodes"
+JOB_SHARE: Final = 0.9
+"""The share of the time that a job may take, so that it can still say which file was too slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Fleet:
         """Give a part of their entities, in the order of the query."""
         joint = await query_together(
             self._asked(lambda query: _wished(query, wish)),
-            within_s=bounded(TIMEOUT_S, caller),
+            within_s=bounded(TIMEOUT_S, caller) * JOB_SHARE,
             at_us=at_us,
             known_at_us=known_at_us,
         )
@@ -92,19 +94,30 @@ class Fleet:
         wanted = query.query
         wish = Wish(wanted.limit, wanted.offset, wanted.count)
         joint = await evolve_together(
-            self._asked(lambda own: _wished(own, wish)), query, within_s=bounded(TIMEOUT_S, caller)
+            self._asked(lambda own: _wished(own, wish)),
+            query,
+            within_s=bounded(TIMEOUT_S, caller) * JOB_SHARE,
         )
         return joint, self._absences(joint.failures)
 
-    async def find_many(self, caller: Caller, entity_ids: Sequence[str]) -> list[Part]:
-        """Give what they have of some entities, by their ids."""
+    async def find_many(
+        self, caller: Caller, entity_ids: Sequence[str]
+    ) -> tuple[list[Part], list[Absence]]:
+        """Give what they have of some entities, by their ids, and who couldn't be read."""
         restriction = caller.require("read")
-        return [
-            Part(ship.peer.leg, entity)
-            for ship in self.ships
-            for entity in await ship.reads.store.find_many(entity_ids, restriction)
-            if ship.peer.leg is None or ship.peer.leg.covers(entity.id, entity.types)
-        ]
+        parts: list[Part] = []
+        absences: list[Absence] = []
+        for ship in self.ships:
+            leg = ship.peer.leg
+            try:
+                found = await ship.reads.store.find_many(entity_ids, restriction)
+            except UnavailableError as error:
+                absences.append(Absence(ship.peer.name, error.detail))
+                continue
+            parts += [
+                Part(leg, one) for one in found if leg is None or leg.covers(one.id, one.types)
+            ]
+        return parts, absences
 
     def only(self, ids: tuple[str, ...]) -> Fleet:
         """Give the same nodes, asked for some objects alone."""
@@ -139,14 +152,22 @@ def _wished(query: Query, wish: Wish) -> Query:
 
 @dataclass(slots=True)
 class Muster:
-    """Whom a request concerns, sorted: the fleet, those asked by themselves, those not to be had.
-
-    `nobody` are nodes of the fleet of which the query selects nothing.
-    """
+    """Whom a request concerns, sorted: the fleet, those asked by themselves, those not there."""
 
     fleet: Fleet | None
     others: list[Peer]
     absences: list[Absence]
+
+    def named(self, absences: Sequence[Absence]) -> list[Absence]:
+        """Name who is missing when all of the fleet is."""
+        ships = () if self.fleet is None else self.fleet.ships
+        return [
+            replace(absence, node=name)
+            for absence in absences
+            for name in (
+                [ship.peer.name for ship in ships] if absence.node == NAME else [absence.node]
+            )
+        ]
 
     @property
     def sources(self) -> list[Fleet | Peer]:

@@ -22,7 +22,7 @@ from conurb.federation.completeness import (
     FederatedEvolutionPage,
     completeness_of,
 )
-from conurb.federation.fleet import Fleet, muster
+from conurb.federation.fleet import Fleet, Muster, muster
 from conurb.federation.gather import Portion, Wish, gather
 from conurb.federation.merge import merge_evolutions
 from conurb.federation.peers import Peer, ask
@@ -104,11 +104,13 @@ class _Asking:
     chunk_max: int
     behind: Behind = field(default_factory=Behind)
     absences: list[Absence] = field(default_factory=list)
+    mustered: Muster = field(default_factory=lambda: Muster(None, [], []))
 
     async def page(self) -> FederatedEvolutionPage:
         """Ask for the page."""
         mustered = await muster(self.choice.peers, self.caller, self.query.query)
         self.absences = [*self.choice.absences, *mustered.absences]
+        self.mustered = mustered
         if mustered.fleet is not None and not mustered.others:
             return await self._of_fleet(mustered.fleet)
         wanted = self.query.query
@@ -146,7 +148,7 @@ class _Asking:
         return page
 
     def _complete(self, page: FederatedEvolutionPage, *, exact: bool) -> None:
-        missing = [*self.absences, *self.behind.absences]
+        missing = [*self.mustered.named(self.absences), *self.behind.absences]
         said = completeness_of(self.choice.peers, missing, self.choice.skipped)
         page.completeness = replace(said, count_is_exact=exact, notes=self.behind.notes)
 

@@ -34,8 +34,9 @@ EXTENTS_PATH: Final = "/federation/extents"
 AGE_MAX_S: Final = 60.0
 """How old the measure of a node elsewhere may be; after half of that it is asked for again."""
 PAUSE_S: Final = 5.0
-"""How long a node isn't measured again after it was, however much it changes."""
-STRANGERS_MAX: Final = 10_000
+PAUSE_S_MAX: Final = 600.0
+"""How long a node isn't measured again after it was: at first, and when it keeps changing before
+the measure could be used. To ask it costs less than to measure it all the time."""
 KNOWN_MAX: Final = 10_000
 """Nodes elsewhere of which a measure is kept."""
 REASON: Final = "none of its objects lie there"
@@ -65,6 +66,8 @@ class Surveys:
         self._measured: dict[str | None, Extents] = {}
         self._told: dict[str, _Told] = {}
         self._paused_s: dict[str, float] = {}
+        self._pauses_s: dict[str, float] = {}
+        self._one_at_a_time = asyncio.Semaphore(1)
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def open(self) -> None:
@@ -99,6 +102,7 @@ class Surveys:
             self._begin(registration.id, lambda: self._ask(registration))
         if told is None or age_s is None or age_s > AGE_MAX_S:
             return False
+        self._pauses_s.pop(registration.id, None)
         return Skip(leg.name, REASON, age_s) if lies_elsewhere(told.kinds, query) else True
 
     async def _skip_local(self, caller: Caller, leg: Leg, query: Query) -> Skip | bool:
@@ -110,9 +114,11 @@ class Surveys:
         if not await node.consume.is_alone(caller):
             return False
         known = self._measured.get(tenant)
+        key = f"tenant {tenant}"
         if known is None or known.seq != await node.store.journal_end():
-            self._begin(f"tenant {tenant}", lambda: self._remeasure(tenant, node))
+            self._begin(key, lambda: self._remeasure(tenant, node))
             return False
+        self._pauses_s.pop(key, None)
         return Skip(leg.name, REASON) if lies_elsewhere(known.kinds, query) else True
 
     # ── measuring ─────────────────────────────────────────────────────────────────────────────
@@ -122,16 +128,20 @@ class Surveys:
         now = monotonic()
         if key in self._tasks or self._paused_s.get(key, 0.0) > now:
             return
-        if len(self._paused_s) >= STRANGERS_MAX:
+        if len(self._paused_s) >= KNOWN_MAX:
             self._paused_s.clear()
-        self._paused_s[key] = now + PAUSE_S
+            self._pauses_s.clear()
+        pause_s = self._pauses_s.get(key, PAUSE_S)
+        self._pauses_s[key] = min(pause_s * 2, PAUSE_S_MAX)
+        self._paused_s[key] = now + pause_s
         task = asyncio.create_task(work(), name=f"measuring {key}")
         self._tasks[key] = task
         task.add_done_callback(lambda _: self._tasks.pop(key, None))
 
     async def _remeasure(self, tenant: str | None, node: Node) -> None:
         try:
-            self._measured[tenant] = await node.store.extents()
+            async with self._one_at_a_time:
+                self._measured[tenant] = await node.store.extents()
         except ConurbError as error:
             _log.info("where the objects of %s lie: %s", tenant, error.detail)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,27 @@ async def test_a_node_that_has_changed_is_asked_until_it_was_measured_again(worl
         "urn:ngsi-ld:ParkingSpot:wuxi:002",
     ]
     assert [one.node for one in answer.completeness.skipped] == ["shanghai"]
+
+
+async def test_a_node_that_keeps_changing_is_measured_less_and_less(
+    world: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("conurb.federation.surveys.monotonic", lambda: now[0])
+    surveys = reach_of(world.region).surveys
+    surveys._paused_s.clear()
+    measures = []
+    for second in range(200):
+        now[0] += 1
+        await world.put("wuxi", placed(spot("wuxi", 2), 120.3, 31.5 + second / 1000))
+        await world.query(of(SPOT, geo=near(SUZHOU)))
+        if surveys._tasks:
+            measures.append(second)
+        await surveys.settled()
+    assert 3 <= len(measures) <= 7
+    gaps = [after - before for before, after in pairwise(measures)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > gaps[0]
 
 
 async def test_what_has_no_area_asks_everybody(world: Files) -> None:

@@ -6,12 +6,14 @@ import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from conurb.access.caller import LOCAL, Caller
 from conurb.errors import UnavailableError
+from conurb.federation.completeness import FederatedEvolutionPage
 from conurb.federation.fleet import Fleet, muster
 from conurb.federation.reach import QUERYING
 from conurb.federation.region import reach_of
@@ -288,6 +290,19 @@ async def test_a_file_that_takes_too_long_is_given_up(
     again = await query_together([Asked(one, of(SPOT, limit=2)) for one in stores], within_s=10)
     assert len(again.groups) == 2
     assert not again.failures
+
+
+async def test_nodes_that_could_not_answer_in_time_are_missing_by_their_names(
+    world: Files,
+) -> None:
+    await filled(world)
+    late = replace(LOCAL, deadline_s=monotonic() - 1)
+    answer = await world.query(of(SPOT, limit=100, count=True), late)
+    assert answer.completeness.asked == ("region", *CITIES)
+    assert [one.node for one in answer.completeness.missing] == ["region", *CITIES]
+    page = await world.region.temporal.query(late, TemporalQuery(of(SPOT, limit=100)))
+    assert isinstance(page, FederatedEvolutionPage)
+    assert [one.node for one in page.completeness.missing] == ["region", *CITIES]
 
 
 async def test_a_job_that_takes_too_long_for_the_loop_begins_anew_in_a_thread(
