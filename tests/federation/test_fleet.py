@@ -35,6 +35,8 @@ from conurb.model.query.tree import (
 from conurb.model.registration import EntityInfo, Information
 from conurb.model.time import US_PER_S, fixed
 from conurb.store.sqlite import together as reading
+from conurb.store.sqlite.connections import in_readers
+from conurb.store.sqlite.select import selection
 from conurb.store.together import Asked, find_runs, meeting, query_together
 from tests.federation.region_of_files import (
     BUS,
@@ -228,7 +230,7 @@ async def test_what_was_compiled_for_one_file_serves_those_that_are_alike(
 ) -> None:
     await filled(world)
     compiled = []
-    original = reading.selection
+    original = selection
 
     def counting(*args: Any, **more: Any) -> Any:
         compiled.append(1)
@@ -312,7 +314,7 @@ async def test_a_job_that_takes_too_long_for_the_loop_begins_anew_in_a_thread(
     monkeypatch.setattr("conurb.store.sqlite.job.INLINE_STEPS", 1)
     monkeypatch.setattr(reading, "INLINE_S_MAX", 1e-6)
     jobs = []
-    original = reading.in_readers
+    original = in_readers
 
     async def counting(work: Any) -> Any:
         jobs.append(work)
