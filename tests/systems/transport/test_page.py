@@ -19,7 +19,7 @@ from tests.systems.transport.material import DATA, needs_data
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "systems" / "transport.md"
 TEXT = PAGE.read_text()
-RUN_S = 150
+RUN_S = 300
 
 
 @needs_data

@@ -19,7 +19,7 @@ VERSION = "6.0.0"
 """The newest one whose parts are all in the mirror that the tests were written against."""
 
 RESOLVE_S = 240
-RUN_S = 120
+RUN_S = 300
 
 POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 <modelVersion>4.0.0</modelVersion>
