@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.systems.door.worker import worker_system
 from tests.systems.places import open_host, running, until
 
-KILLS = 6
+KILLS = 4
 LINES = 400
 """Lines that are added before each start."""
 ROOT = Path(__file__).resolve().parents[3]

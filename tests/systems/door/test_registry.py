@@ -13,6 +13,8 @@ from conurb.systems.registry import get_system, get_systems, list_systems, names
 from conurb.systems.scaffold import scaffold
 from tests.systems.door.packages import HEARING, install
 
+CACHE = Path(__file__).resolve().parents[3] / ".mypy_cache" / "systems"
+
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -76,10 +78,11 @@ def test_what_is_scaffolded_passes_its_own_test_and_every_check(tmp_path: Path) 
     written = scaffold("street-noise", folder)
     assert folder / "city_street_noise" / "system.py" in written
     tools = Path(sys.executable).parent
+    mypy = [tools / "mypy", "--config-file", "pyproject.toml", "--cache-dir", CACHE]
     for command in (
         [tools / "ruff", "check", "--no-cache", "."],
         [tools / "ruff", "format", "--no-cache", "--check", "."],
-        [tools / "mypy", "--config-file", "pyproject.toml", "city_street_noise"],
+        [*mypy, "city_street_noise"],
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
     ):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

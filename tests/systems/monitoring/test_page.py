@@ -16,6 +16,12 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "systems" / "monitoring.md").read_text()
 
 
+WAIT = (
+    "for n in $(seq 60); do conurb monitoring alarms --json --url http://127.0.0.1:8091 | "
+    "grep -q Alert && break; sleep 1; done\n"
+)
+"""Instead of a pause that is long enough for a reader's machine with nothing else to do."""
+
 TIDY = "trap 'kill $(jobs -p)' EXIT\n"
 """A server that is left when a step fails would hold the test's pipes open."""
 
@@ -36,7 +42,7 @@ def script() -> str:
             assert helper is not None
             shared = named + (helper[0] if named else "")
             parts.append(f"python - <<'CODE'\n{shared}{text}CODE\n")
-    return "".join(parts)
+    return "".join(parts).replace("sleep 2\n", WAIT)
 
 
 def test_the_example_ends_in_the_alarm_that_it_promises(tmp_path: Path) -> None:

@@ -249,7 +249,15 @@ async def test_a_rule_that_changes_counts_from_then_on(tmp_path: Path) -> None:
             {"detectionOptions": {"type": "JsonProperty", "json": {"confirm": 0}}},
             "not from 1 to 1000",
         ),
-        ({"refDeviceMeasurement": {"type": "Relationship", "object": []}}, ""),
+        (
+            {
+                "refDeviceMeasurement": {
+                    "type": "Relationship",
+                    "object": [f"urn:ngsi-ld:DeviceMeasurement:x:{n}" for n in range(33)],
+                }
+            },
+            "33 measurements",
+        ),
     ],
 )
 def test_a_rule_that_cannot_be_followed_is_refused(change: dict[str, Any], said: str) -> None:
