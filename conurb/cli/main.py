@@ -7,14 +7,17 @@ settings are wrong; 130 interrupted.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
 
 from cyclopts import App
 
 from conurb import __version__
 from conurb.cli.output import err
 from conurb.errors import ConfigError, ConurbError
+
+if TYPE_CHECKING:
+    from conurb.systems.contract import System
 
 NOUNS: Final = {
     "up": "Bring a region up: a node per city, and the region's own.",
@@ -34,10 +37,10 @@ WRONG_USE: Final = 2
 INTERRUPTED: Final = 130
 
 
-def build(*, systems: bool = True) -> App:
-    """Put the command together; with `systems`, the nouns of those that are installed too.
+def build(systems: Iterable[str] | None = None) -> App:
+    """Put the command together, with the nouns of some systems (None: of all installed).
 
-    Raises ConfigError when a system's noun is one of ours.
+    Raises ConfigError when one can't be loaded that was named, or its noun is one of ours.
     """
     app = App(
         name="conurb",
@@ -46,36 +49,40 @@ def build(*, systems: bool = True) -> App:
     )
     for noun, meaning in NOUNS.items():
         app.command(f"conurb.cli.{noun}:app", name=noun, help=meaning)
-    if systems:
-        from conurb.systems.registry import list_systems
-
-        for one in list_systems():
-            if one.system is not None and one.system.commands is not None:
-                if one.name in NOUNS:
-                    raise ConfigError(f"system {one.name!r}: the command has a noun of that name")
-                title = f"{one.system.title['en']}: {one.system.summary['en']}"
-                app.command(one.system.commands, name=one.name, help=title)
+    for system in _with_commands(systems):
+        if system.name in NOUNS:
+            raise ConfigError(f"system {system.name!r}: the command has a noun of that name")
+        title = f"{system.title['en']}: {system.summary['en']}"
+        app.command(str(system.commands), name=system.name, help=title)
     return app
 
 
-def _asks_for_systems(arguments: Sequence[str]) -> bool:
-    """Whether a command line may need the systems' nouns; looking for them takes its time.
+def _with_commands(names: Iterable[str] | None) -> list[System]:
+    """Load systems and give those that have commands; all installed ones, as far as they load."""
+    if names is not None and not (wanted := tuple(names)):
+        return []
+    from conurb.systems.registry import get_system, list_systems
 
-    Raises ConfigError when it names a system that can't be loaded.
-    """
-    if not arguments or arguments[0] in NOUNS:
-        return not arguments
-    from conurb.systems.registry import get_system, names
+    if names is None:
+        found = [one.system for one in list_systems() if one.system is not None]
+    else:
+        found = [get_system(name) for name in wanted]
+    return [system for system in found if system.commands is not None]
 
-    if arguments[0] in names():
-        get_system(arguments[0])
-    return True
+
+def _systems_asked(arguments: Sequence[str]) -> tuple[str, ...] | None:
+    """Give the systems whose nouns a command line may need: loading one takes its time."""
+    if arguments and arguments[0] in NOUNS:
+        return ()
+    from conurb.systems.registry import names
+
+    return (arguments[0],) if arguments and arguments[0] in names() else None
 
 
 def main() -> None:
     """Run the command and leave with its exit code."""
     try:
-        build(systems=_asks_for_systems(sys.argv[1:]))()
+        build(_systems_asked(sys.argv[1:]))()
     except ConfigError as error:
         err.print(f"conurb: {error.detail}", markup=False, style="red")
         sys.exit(WRONG_USE)
