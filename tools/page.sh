@@ -18,6 +18,7 @@ fi
 
 if [ "${1:-build}" = check ]; then
   npm run --silent check
+  npm run --silent format:check
   npm run --silent unit
 else
   echo "Building the page ..."

@@ -6,8 +6,8 @@ export default defineConfig({
   testDir: "tests/e2e",
   // Two cores and a renderer in software: one page at a time, and patience.
   workers: 1,
-  timeout: 45_000,
-  expect: { timeout: 12_000 },
+  timeout: 150_000,
+  expect: { timeout: 30_000 },
   reporter: process.env["CI"] ? "line" : "list",
   outputDir: process.env["PAGE_OUTPUT"] ?? "/tmp/conurb-page",
   use: {

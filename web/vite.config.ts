@@ -32,7 +32,16 @@ function compressed(): Plugin {
 }
 
 const node = process.env["CONURB_URL"] ?? "http://127.0.0.1:8080";
-const proxied = ["/ngsi-ld", "/ogc", "/map", "/live", "/region", "/contexts", "/version", "/health"];
+const proxied = [
+  "/ngsi-ld",
+  "/ogc",
+  "/map",
+  "/live",
+  "/region",
+  "/contexts",
+  "/version",
+  "/health",
+];
 
 export default defineConfig({
   plugins: [svelte(), compressed()],
@@ -44,6 +53,7 @@ export default defineConfig({
     // MapLibre is one module of a megabyte; it is loaded beside the page, not before it.
     chunkSizeWarningLimit: 1200,
     reportCompressedSize: false,
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   server: { proxy: Object.fromEntries(proxied.map((path) => [path, node])) },
 });

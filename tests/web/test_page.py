@@ -20,7 +20,7 @@ from tests.services.region import RunningRegion, region_up
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 BROWSER_TESTS = sorted(path.name for path in (WEB / "tests" / "e2e").glob("*.test.ts"))
-TIMEOUT_S = 600
+TIMEOUT_S = 1_200
 SHOWN_MAX = 8_000
 
 pytestmark = pytest.mark.slow

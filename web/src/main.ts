@@ -6,6 +6,7 @@ import App from "./App.svelte";
 import { store } from "./state/store.svelte";
 import "./theme/tokens.css";
 import "./theme/base.css";
+import "./theme/layout.css";
 
 store.begin();
 

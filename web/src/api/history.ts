@@ -58,7 +58,9 @@ export function readHistories(evolutions: readonly Evolution[], key: string): Hi
 /** Give every series of a term: its key (with the source) and its points that are numbers. */
 export function seriesOf(evolution: Evolution, term: string): [string, readonly Point[]][] {
   const given = evolution[term];
-  const instances = (Array.isArray(given) ? given : given === undefined ? [] : [given]) as Compact[];
+  const instances = (
+    Array.isArray(given) ? given : given === undefined ? [] : [given]
+  ) as Compact[];
   return instances.map(({ datasetId, values = [] }) => [
     datasetId === undefined ? term : `${term}@${datasetId.replace(DATASET_PREFIX, "")}`,
     values

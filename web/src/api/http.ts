@@ -96,7 +96,13 @@ async function failure(response: Response): Promise<AskError> {
   }
   const { status } = response;
   const kind =
-    status === 401 ? "unauthenticated" : status === 404 ? "absent" : status < 500 ? "refused" : "broken";
+    status === 401
+      ? "unauthenticated"
+      : status === 404
+        ? "absent"
+        : status < 500
+          ? "refused"
+          : "broken";
   return new AskError(kind, detail, status);
 }
 
@@ -116,7 +122,9 @@ export function completenessOf(headers: Headers): Completeness | null {
 
 /** Put a query together; what is null or empty is left out. */
 export function query(parts: Readonly<Record<string, string | number | null | undefined>>): string {
-  const given = Object.entries(parts).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const given = Object.entries(parts).filter(
+    ([, value]) => value !== null && value !== undefined && value !== "",
+  );
   if (given.length === 0) return "";
   return `?${given.map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`).join("&")}`;
 }

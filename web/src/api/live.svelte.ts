@@ -63,7 +63,12 @@ class Live {
     this.#waiting.clear();
   }
 
-  async #keep(types: readonly string[], lang: string, follower: Follower, signal: AbortSignal): Promise<void> {
+  async #keep(
+    types: readonly string[],
+    lang: string,
+    follower: Follower,
+    signal: AbortSignal,
+  ): Promise<void> {
     let pause = RETRY_MS;
     while (!signal.aborted) {
       try {
@@ -88,7 +93,10 @@ class Live {
   ): Promise<void> {
     const headers = headersOf({ accept: "text/event-stream" });
     if (this.#position !== null) headers["Last-Event-ID"] = this.#position;
-    const response = await fetch(`/live${query({ types: types.join(","), lang, with: "observedAt" })}`, { headers, signal });
+    const response = await fetch(
+      `/live${query({ types: types.join(","), lang, with: "observedAt" })}`,
+      { headers, signal },
+    );
     if (!response.ok || response.body === null) {
       if (response.status >= 400 && response.status < 500) throw new Refused();
       throw new Error(String(response.status));
@@ -110,7 +118,8 @@ class Live {
 
   #take(event: ServerEvent, follower: Follower): void {
     if (event.id !== null) this.#position = event.id;
-    if (event.name === "hello") this.silent = (JSON.parse(event.data) as { silent?: string[] }).silent ?? [];
+    if (event.name === "hello")
+      this.silent = (JSON.parse(event.data) as { silent?: string[] }).silent ?? [];
     if (event.name === "reset") follower.missed();
     for (const change of changesOf(event)) {
       if (this.#waiting.size < WAITING_MAX || this.#waiting.has(change.id)) {
@@ -151,8 +160,15 @@ export function readEvent(text: string): ServerEvent {
 }
 
 interface Told {
-  readonly features?: readonly (Feature & { readonly collections: readonly string[]; readonly at: string })[];
-  readonly gone?: readonly { readonly id: string; readonly collections: readonly string[]; readonly at: string }[];
+  readonly features?: readonly (Feature & {
+    readonly collections: readonly string[];
+    readonly at: string;
+  })[];
+  readonly gone?: readonly {
+    readonly id: string;
+    readonly collections: readonly string[];
+    readonly at: string;
+  }[];
 }
 
 /** Read which objects an event speaks of; none when it isn't about objects. */
@@ -166,7 +182,12 @@ export function changesOf(event: ServerEvent): Change[] {
       at: Date.parse(at),
       feature,
     })),
-    ...gone.map(({ id, collections, at }) => ({ id, types: collections, at: Date.parse(at), feature: null })),
+    ...gone.map(({ id, collections, at }) => ({
+      id,
+      types: collections,
+      at: Date.parse(at),
+      feature: null,
+    })),
   ];
 }
 

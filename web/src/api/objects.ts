@@ -34,7 +34,11 @@ export function askObject(id: string, signal: AbortSignal): Promise<Answer<Raw>>
 }
 
 /** Ask which objects refer to one, by `isPartOf` and `refers`-like relations of a term. */
-export function askReferring(id: string, term: string, signal: AbortSignal): Promise<Answer<Raw[]>> {
+export function askReferring(
+  id: string,
+  term: string,
+  signal: AbortSignal,
+): Promise<Answer<Raw[]>> {
   const address = `/ngsi-ld/v1/entities${query({ q: `${term}=="${id}"`, pick: "id,type,name", limit: 50 })}`;
   return askJson<Raw[]>(address, { signal, terms: true });
 }
@@ -49,7 +53,8 @@ export function statementsOf(raw: Raw): Statement[] {
   return instancesOf(raw).flatMap(([term, one]) => {
     const kind = text(one["type"]) ?? "Property";
     if (kind === "GeoProperty" || kind.endsWith("Relationship")) return [];
-    const names = kind === "LanguageProperty" ? ((one["languageMap"] ?? null) as Names | null) : null;
+    const names =
+      kind === "LanguageProperty" ? ((one["languageMap"] ?? null) as Names | null) : null;
     return [
       {
         term,

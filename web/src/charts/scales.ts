@@ -13,7 +13,8 @@ export function niceTicks(values: readonly number[]): Axis {
   const finite = values.filter(Number.isFinite);
   let least = Math.min(0, ...finite);
   let most = Math.max(0, ...finite);
-  if (least > 0 || (finite.length > 0 && Math.min(...finite) > 0.5 * most)) least = Math.min(...finite);
+  if (least > 0 || (finite.length > 0 && Math.min(...finite) > 0.5 * most))
+    least = Math.min(...finite);
   if (least === most) most = least + 1;
   const rough = (most - least) / TICKS;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -21,12 +22,16 @@ export function niceTicks(values: readonly number[]): Axis {
   least = Math.floor(least / step) * step;
   most = Math.ceil(most / step) * step;
   const count = Math.round((most - least) / step);
-  const ticks = Array.from({ length: count + 1 }, (_, at) => Number((least + at * step).toPrecision(12)));
+  const ticks = Array.from({ length: count + 1 }, (_, at) =>
+    Number((least + at * step).toPrecision(12)),
+  );
   return { least, most, ticks };
 }
 
 /** Pearson's correlation; null for fewer than three pairs or a figure that doesn't vary. */
-export function correlation(pairs: readonly { readonly x: number; readonly y: number }[]): number | null {
+export function correlation(
+  pairs: readonly { readonly x: number; readonly y: number }[],
+): number | null {
   if (pairs.length < 3) return null;
   const mean = (pick: (one: { x: number; y: number }) => number): number =>
     pairs.reduce((sum, one) => sum + pick(one), 0) / pairs.length;

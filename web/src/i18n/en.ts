@@ -23,7 +23,8 @@ export const en = {
   "app.none": "—",
   "app.expand": "Make the panel taller",
   "app.shrink": "Make the panel smaller",
-  "app.nowebgl": "The map needs WebGL, which this browser does not offer. Table, charts and objects work.",
+  "app.nowebgl":
+    "The map needs WebGL, which this browser does not offer. Table, charts and objects work.",
   "app.openFull": "Open the full map",
 
   "signin.title": "This region asks for a token",
@@ -221,10 +222,12 @@ export const en = {
   "health.none": "No node is registered here: this is a single node.",
   "health.failures": "{count} failures",
 
-  "near.text": "What is around you now, out of the objects that exist. Your position stays in this browser; only a box around it is asked for.",
+  "near.text":
+    "What is around you now, out of the objects that exist. Your position stays in this browser; only a box around it is asked for.",
   "near.start": "Show what is near",
   "near.asking": "Looking for your position …",
-  "near.denied": "The browser did not give your position. Allow it, or move the map and use its centre.",
+  "near.denied":
+    "The browser did not give your position. Allow it, or move the map and use its centre.",
   "near.centre": "Use the centre of the map",
   "near.none": "Nothing within {distance}.",
   "near.inCity": "You are in {city}",
@@ -234,10 +237,12 @@ export const en = {
   "share.embed": "To put into a page",
   "share.copyLink": "Copy the link",
   "share.copyEmbed": "Copy the code",
-  "share.note": "The link has what differs from the page as it opens, and goes on working when layers get new names.",
+  "share.note":
+    "The link has what differs from the page as it opens, and goes on working when layers get new names.",
   "share.send": "Send …",
 
-  "about.text": "Every city keeps its own node; the nodes answer as one region by an open standard (NGSI-LD). This page draws what the nodes say of themselves.",
+  "about.text":
+    "Every city keeps its own node; the nodes answer as one region by an open standard (NGSI-LD). This page draws what the nodes say of themselves.",
   "about.base": "Land, lakes and rivers: Natural Earth, public domain.",
   "about.boundaries": "Boundaries are for orientation and carry no legal meaning.",
   "about.apis": "Interfaces",
@@ -268,7 +273,8 @@ export const en = {
   "help.help": "This list",
 
   "map.label": "Map of {region}",
-  "map.keys": "Arrow keys move the map, plus and minus zoom, N and P go through the objects, Enter opens one.",
+  "map.keys":
+    "Arrow keys move the map, plus and minus zoom, N and P go through the objects, Enter opens one.",
   "map.zoomIn": "Zoom in",
   "map.zoomOut": "Zoom out",
   "map.home": "Whole region",

@@ -239,7 +239,8 @@ export const zh: Readonly<Record<Key, string>> = {
   "share.note": "链接只记录与初始页面不同之处；图层改名后仍然有效。",
   "share.send": "发送……",
 
-  "about.text": "每个城市保有自己的节点，各节点按开放标准（NGSI-LD）共同作为一个区域应答。本页面绘制各节点对自身的描述。",
+  "about.text":
+    "每个城市保有自己的节点，各节点按开放标准（NGSI-LD）共同作为一个区域应答。本页面绘制各节点对自身的描述。",
   "about.base": "陆地、湖泊与河流：Natural Earth，公有领域。",
   "about.boundaries": "边界仅供参考，不具法律意义。",
   "about.apis": "接口",

@@ -8,7 +8,9 @@ import baseUrl from "./base/base.json?url";
 
 /** Families as CSS has them; MapLibre draws each text locally with the first that there is. */
 export const FONT = ["system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"];
-export const FONT_BOLD = ["system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC Bold, sans-serif"];
+export const FONT_BOLD = [
+  "system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC Bold, sans-serif",
+];
 
 export interface Ink {
   readonly land: string;

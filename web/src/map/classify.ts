@@ -1,12 +1,70 @@
 // Figures into classes: where one class ends and the next begins. Pure; nothing is drawn here.
 
-import type { Scheme } from "../state/model";
+import type { Reference, Scheme, Theme } from "../state/model";
+import { diverging, sequential } from "./palettes";
 
 /** Above this many figures natural breaks are found on as many of their quantiles. */
 export const JENKS_MAX = 400;
 
+/** Figures of one moment in classes. */
+export interface Classed {
+  readonly values: ReadonlyMap<string, number>;
+  readonly breaks: Breaks;
+  readonly colours: readonly string[];
+  /** Classes below the reference; null without one. */
+  readonly below: number | null;
+  readonly reference: number | null;
+  readonly least: number;
+  readonly most: number;
+  /** The year that the figures are of. */
+  readonly year: string;
+  /** Whether that is earlier than the clock. */
+  readonly late: boolean;
+}
+
+/** How figures are put into classes. */
+export interface Classing {
+  readonly scheme: Scheme;
+  readonly classes: number;
+  readonly reference: Reference | null;
+  /** The object whose figure `reference` may mean. */
+  readonly chosen: string | null;
+  /** Figures that the classes are to suit; null for those that are shown. */
+  readonly among: readonly number[] | null;
+  /** Another moment whose classes are taken over, so that the two compare. */
+  readonly like: Classed | null;
+  readonly theme: Theme;
+  readonly year: string;
+  readonly late: boolean;
+}
+
 /** Inner breaks, rising: class `k` has figures from `breaks[k - 1]` on to below `breaks[k]`. */
 export type Breaks = readonly number[];
+
+/** Put the figures of a moment into classes; null when there are none. */
+export function classify(values: ReadonlyMap<string, number>, by: Classing): Classed | null {
+  const shown = [...values.values()];
+  if (shown.length === 0) return null;
+  const { scheme, classes, like, theme, year, late } = by;
+  const range = { least: Math.min(...shown), most: Math.max(...shown) };
+  if (like !== null) return { ...like, values, ...range, year, late };
+  const among = by.among ?? shown;
+  const reference = referenceOf(values, by);
+  if (reference === null) {
+    const breaks = breaksOf(among, classes, scheme);
+    const colours = sequential(breaks.length + 1, theme);
+    return { values, breaks, colours, below: null, reference, ...range, year, late };
+  }
+  const { breaks, below } = breaksAround(among, reference, classes, scheme);
+  const colours = diverging(below, breaks.length + 1 - below, theme);
+  return { values, breaks, colours, below, reference, ...range, year, late };
+}
+
+function referenceOf(values: ReadonlyMap<string, number>, by: Classing): number | null {
+  if (by.reference === null || typeof by.reference === "number") return by.reference;
+  if (by.reference === "selected") return values.get(by.chosen ?? "") ?? null;
+  return (by.reference === "mean" ? mean : median)([...values.values()]);
+}
 
 /** Find at most `count` classes. Fewer come out when figures are equal. */
 export function breaksOf(values: readonly number[], count: number, scheme: Scheme): Breaks {

@@ -57,7 +57,8 @@ class MapControl {
 
   zoomTo(layer: LayerInfo): void {
     const features = atlas.objects.get(layer.id)?.data?.features ?? [];
-    const box = boxOf(features.map((one) => one.geometry)) ?? layer.bbox ?? atlas.catalogue.data?.region.bbox;
+    const box =
+      boxOf(features.map((one) => one.geometry)) ?? layer.bbox ?? atlas.catalogue.data?.region.bbox;
     if (box !== undefined) this.fit(box);
   }
 

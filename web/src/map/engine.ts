@@ -233,9 +233,12 @@ export class Engine {
 
   #rebuild(structure: string): void {
     const style = this.map.getStyle();
-    for (const layer of style.layers) if (layer.id.startsWith(PREFIX)) this.map.removeLayer(layer.id);
+    for (const layer of style.layers)
+      if (layer.id.startsWith(PREFIX)) this.map.removeLayer(layer.id);
     const wanted = new Map(
-      this.#scene.layers.flatMap((one) => Object.entries(sourcesOf(one, this.#region ?? undefined))),
+      this.#scene.layers.flatMap((one) =>
+        Object.entries(sourcesOf(one, this.#region ?? undefined)),
+      ),
     );
     for (const [id, source] of Object.entries(style.sources)) {
       if (!id.startsWith(PREFIX)) continue;
@@ -293,7 +296,11 @@ export class Engine {
     }
   }
 
-  #target(one: SceneLayer, source: string, id: string): { source: string; sourceLayer?: string; id: string } {
+  #target(
+    one: SceneLayer,
+    source: string,
+    id: string,
+  ): { source: string; sourceLayer?: string; id: string } {
     return one.tiles === null ? { source, id } : { source, sourceLayer: one.layer.collection, id };
   }
 
@@ -316,7 +323,8 @@ export class Engine {
     for (const one of [...this.#scene.layers].reverse()) {
       const source = sourceId(one.layer);
       if (one.features !== null) {
-        if (one.features.some((feature) => feature.id === id)) return { source, layer: undefined, id };
+        if (one.features.some((feature) => feature.id === id))
+          return { source, layer: undefined, id };
       } else if (id.includes(`:${one.layer.type}:`)) {
         return { source, layer: one.layer.collection, id };
       }
@@ -378,7 +386,11 @@ export class Engine {
   }
 }
 
-function at(source: string, layer: string | undefined, id: string): { source: string; sourceLayer?: string; id: string } {
+function at(
+  source: string,
+  layer: string | undefined,
+  id: string,
+): { source: string; sourceLayer?: string; id: string } {
   return layer === undefined ? { source, id } : { source, sourceLayer: layer, id };
 }
 

@@ -80,7 +80,9 @@ function hexOf([lightness, a, b]: Lab): string {
     -0.0041960863 * l - 0.7034186147 * m + 1.707614701 * s,
   ];
   const hex = (part: number): string =>
-    Math.round(255 * Math.min(1, Math.max(0, curved(part)))).toString(16).padStart(2, "0");
+    Math.round(255 * Math.min(1, Math.max(0, curved(part))))
+      .toString(16)
+      .padStart(2, "0");
   return `#${parts.map(hex).join("")}`;
 }
 

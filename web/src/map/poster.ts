@@ -26,7 +26,14 @@ export function poster(map: HTMLCanvasElement): Promise<Blob> {
   pen.drawImage(map, 0, Math.round(HEAD * scale));
   pen.scale(scale, scale);
   const [width, height] = [canvas.width / scale, canvas.height / scale];
-  const write = (text: string, x: number, y: number, size: number, weight = 400, name = "--ink"): void => {
+  const write = (
+    text: string,
+    x: number,
+    y: number,
+    size: number,
+    weight = 400,
+    name = "--ink",
+  ): void => {
     pen.font = `${weight} ${size}px ${font}`;
     pen.fillStyle = colour(name);
     pen.fillText(text, x, y);
@@ -50,12 +57,26 @@ export function poster(map: HTMLCanvasElement): Promise<Blob> {
       pen.fillStyle = fill;
       pen.fillRect(left, top + at * ROW - 2, 24, 15);
       const [low = 0, high = 0] = [edges[at], edges[at + 1]];
-      write(`${brief(store.lang, low * unit.factor)} – ${brief(store.lang, high * unit.factor)}`, left + 34, top + at * ROW + 10, 13);
+      write(
+        `${brief(store.lang, low * unit.factor)} – ${brief(store.lang, high * unit.factor)}`,
+        left + 34,
+        top + at * ROW + 10,
+        13,
+      );
     });
   }
-  const sources = [...new Set([indicator?.source, ...atlas.placed.map(({ layer }) => layer.source), t("map.attribution")])];
+  const sources = [
+    ...new Set([
+      indicator?.source,
+      ...atlas.placed.map(({ layer }) => layer.source),
+      t("map.attribution"),
+    ]),
+  ];
   write(sources.filter(Boolean).join(" · "), EDGE, height - 24, 11, 400, "--ink-3");
   return new Promise((resolve, reject) =>
-    canvas.toBlob((blob) => (blob === null ? reject(new Error("png")) : resolve(blob)), "image/png"),
+    canvas.toBlob(
+      (blob) => (blob === null ? reject(new Error("png")) : resolve(blob)),
+      "image/png",
+    ),
   );
 }

@@ -26,7 +26,9 @@ export function sceneOf(
       opacity: shown.opacity,
       features: whole ? features : null,
       tiles: whole ? null : tilesOf(layer, shown.pinned ?? time),
-      colours: coloured ? new Map(features.map(({ id }) => [id, atlas.colourOf(classed, id)])) : null,
+      colours: coloured
+        ? new Map(features.map(({ id }) => [id, atlas.colourOf(classed, id)]))
+        : null,
       live: whole || side === "right" ? NOTHING : atlas.liveOf(layer),
     };
   });

@@ -88,7 +88,10 @@ function depthOf([x = 0, y = 0]: Position, rings: readonly Position[][]): number
       const [bx = 0, by = 0] = ring[at] ?? [];
       if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) within = !within;
       const [dx, dy] = [bx - ax, by - ay];
-      const along = Math.max(0, Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
+      const along = Math.max(
+        0,
+        Math.min(1, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)),
+      );
       nearest = Math.min(nearest, (x - ax - along * dx) ** 2 + (y - ay - along * dy) ** 2);
     }
   }

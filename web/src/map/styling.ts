@@ -1,10 +1,6 @@
 // From what a node says of a layer to what MapLibre draws. Pure: no map is touched here.
 
-import type {
-  ExpressionSpecification,
-  LayerSpecification,
-  SourceSpecification,
-} from "maplibre-gl";
+import type { ExpressionSpecification, LayerSpecification, SourceSpecification } from "maplibre-gl";
 
 import type { Feature } from "../api/features";
 import type { LayerInfo } from "../api/layers";
@@ -42,7 +38,10 @@ export function sourceId(layer: LayerInfo, part = ""): string {
 }
 
 /** Sources that a layer needs, by their names. */
-export function sourcesOf(one: SceneLayer, region: readonly number[] | undefined): Record<string, SourceSpecification> {
+export function sourcesOf(
+  one: SceneLayer,
+  region: readonly number[] | undefined,
+): Record<string, SourceSpecification> {
   const { layer } = one;
   const promoteId = "id";
   const sources: Record<string, SourceSpecification> = {};
@@ -70,7 +69,9 @@ export function collection(features: readonly Feature[]): GeoJSON.FeatureCollect
   return {
     type: "FeatureCollection",
     features: features.flatMap(({ id, geometry, properties }) =>
-      geometry === null ? [] : [{ type: "Feature", id, geometry, properties: { ...properties, id } }],
+      geometry === null
+        ? []
+        : [{ type: "Feature", id, geometry, properties: { ...properties, id } }],
     ),
   };
 }
@@ -112,7 +113,13 @@ export function drawn(one: SceneLayer, theme: Theme, ink: Ink): LayerSpecificati
 
 type From = { source: string; "source-layer"?: string };
 
-function areas(id: string, from: From, one: SceneLayer, theme: Theme, ink: Ink): LayerSpecification[] {
+function areas(
+  id: string,
+  from: From,
+  one: SceneLayer,
+  theme: Theme,
+  ink: Ink,
+): LayerSpecification[] {
   const opacity = one.opacity / 100;
   const fill: ExpressionSpecification | string =
     one.layer.form === "choropleth"
@@ -154,7 +161,13 @@ function areas(id: string, from: From, one: SceneLayer, theme: Theme, ink: Ink):
   ];
 }
 
-function lines(id: string, from: From, one: SceneLayer, theme: Theme, ink: Ink): LayerSpecification {
+function lines(
+  id: string,
+  from: From,
+  one: SceneLayer,
+  theme: Theme,
+  ink: Ink,
+): LayerSpecification {
   return {
     id,
     type: "line",
@@ -162,13 +175,27 @@ function lines(id: string, from: From, one: SceneLayer, theme: Theme, ink: Ink):
     layout: { "line-cap": "round", "line-join": "round" },
     paint: {
       "line-color": marked(ink.selected, ink.hover, colour(one.layer, theme)),
-      "line-width": ["interpolate", ["linear"], ["zoom"], 6, marked(3.5, 2.5, 1.4), 12, marked(7, 5, 3.5)],
+      "line-width": [
+        "interpolate",
+        ["linear"],
+        ["zoom"],
+        6,
+        marked(3.5, 2.5, 1.4),
+        12,
+        marked(7, 5, 3.5),
+      ],
       "line-opacity": hidden(one.opacity / 100),
     },
   };
 }
 
-function dots(id: string, from: From, one: SceneLayer, theme: Theme, ink: Ink): LayerSpecification[] {
+function dots(
+  id: string,
+  from: From,
+  one: SceneLayer,
+  theme: Theme,
+  ink: Ink,
+): LayerSpecification[] {
   const opacity = one.opacity / 100;
   const several: ExpressionSpecification = ["has", COUNTED];
   return [
@@ -263,7 +290,12 @@ export function colour(layer: LayerInfo, theme: Theme): ExpressionSpecification 
   const value: ExpressionSpecification = ["get", attribute];
   if (layer.categorical) {
     const pairs = classes.flatMap((one) => [String(one.value), one.colour]);
-    return ["match", ["to-string", value], ...pairs, layer.colour] as unknown as ExpressionSpecification;
+    return [
+      "match",
+      ["to-string", value],
+      ...pairs,
+      layer.colour,
+    ] as unknown as ExpressionSpecification;
   }
   const steps = classes.flatMap((one) => [Number(one.value), one.colour]);
   return [
@@ -293,4 +325,3 @@ function marked<T extends string | number | ExpressionSpecification>(
 function hidden(opacity: number): ExpressionSpecification {
   return ["case", ["boolean", ["feature-state", "moved"], false], 0, Number(opacity.toFixed(3))];
 }
-

@@ -17,7 +17,11 @@ export function freshnessOf({ layer, shown }: Placed): Freshness {
   const made = madeOf(layer.id) ?? layer.provenance;
   if (made === "simulated" || made === "replayed") {
     const text = t(made === "simulated" ? "fresh.simulated" : "fresh.replayed");
-    return { kind: "simulated", text, title: live.latest.has(layer.id) ? `${text}, ${t("fresh.live")}` : text };
+    return {
+      kind: "simulated",
+      text,
+      title: live.latest.has(layer.id) ? `${text}, ${t("fresh.live")}` : text,
+    };
   }
   if (layer.form === "choropleth" && atlas.classed !== null) {
     const text = told(atlas.classed.year, store.lang);
@@ -30,7 +34,8 @@ export function freshnessOf({ layer, shown }: Placed): Freshness {
   }
   const newest = newestOf(layer.id) ?? instant(layer.time?.[1]);
   if (newest === null || layer.freshS === null) {
-    if (live.connected && live.latest.has(layer.id)) return { kind: "live", text: t("fresh.live"), title: "" };
+    if (live.connected && live.latest.has(layer.id))
+      return { kind: "live", text: t("fresh.live"), title: "" };
     const text = layer.provenance === "modelled" ? t("fresh.modelled") : t("fresh.static");
     return { kind: "static", text, title: text };
   }

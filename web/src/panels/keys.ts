@@ -71,11 +71,17 @@ export function press(event: KeyboardEvent, page: Page): boolean {
 
 function isWriting(event: KeyboardEvent): boolean {
   const target = event.target as HTMLElement;
-  const typed = target.closest("input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]");
+  const typed = target.closest(
+    "input:not([type=checkbox], [type=radio], [type=range]), textarea, select, [contenteditable]",
+  );
   return typed !== null || target.closest("dialog") !== null;
 }
 
 /** Whether the space bar presses what has the focus. */
 function isPressing(event: KeyboardEvent): boolean {
-  return (event.target as HTMLElement).closest("button, a, summary, input, [role=button], [role=slider]") !== null;
+  return (
+    (event.target as HTMLElement).closest(
+      "button, a, summary, input, [role=button], [role=slider]",
+    ) !== null
+  );
 }

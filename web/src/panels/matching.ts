@@ -11,7 +11,8 @@ export function readPlace(text: string): { lon: number; lat: number } | null {
   return Math.abs(lat) <= 85 && Math.abs(lon) <= 180 ? { lat, lon } : null;
 }
 
-const PLACE = /^\s*(-?\d+(?:\.\d+)?)\s*°?\s*([NSEW]?)\s*[,;\s，]\s*(-?\d+(?:\.\d+)?)\s*°?\s*([NSEW]?)\s*$/i;
+const PLACE =
+  /^\s*(-?\d+(?:\.\d+)?)\s*°?\s*([NSEW]?)\s*[,;\s，]\s*(-?\d+(?:\.\d+)?)\s*°?\s*([NSEW]?)\s*$/i;
 
 function signed(number: string, letter: string): number {
   return /[SW]/i.test(letter) ? -Number(number) : Number(number);
@@ -26,5 +27,9 @@ export function scored(name: string, text: string): number {
 }
 
 function folded(text: string): string {
-  return text.toLowerCase().normalize("NFKD").replace(/[\u0300-\u036f'’]/g, "").trim();
+  return text
+    .toLowerCase()
+    .normalize("NFKD")
+    .replace(/[\u0300-\u036f'’]/g, "")
+    .trim();
 }

@@ -13,7 +13,9 @@ export function columnsOf(rows: readonly Row[], first: readonly string[]): strin
   for (const { properties } of rows) {
     for (const key of Object.keys(properties)) if (!isMember(key)) keys.add(key);
   }
-  const leading = first.flatMap((name) => [...keys].filter((key) => key === name || key.startsWith(`${name}@`)));
+  const leading = first.flatMap((name) =>
+    [...keys].filter((key) => key === name || key.startsWith(`${name}@`)),
+  );
   return [...new Set([...leading, ...[...keys].sort()])];
 }
 
@@ -30,7 +32,11 @@ const CONDITION = /^\s*([\w@.:-]+)\s*(>=|<=|!=|==|=|>|<)\s*(.+?)\s*$/;
  * Read a filter: a text that a row has anywhere, or conditions on columns joined by `;`, as
  * `population > 5000000; name = Hefei`. Null when a condition names no column.
  */
-export function readFilter(text: string, columns: readonly string[], name: (key: string) => string): Test | null {
+export function readFilter(
+  text: string,
+  columns: readonly string[],
+  name: (key: string) => string,
+): Test | null {
   const wanted = text.trim();
   if (wanted === "") return () => true;
   const parts = wanted.split(";").map((one) => CONDITION.exec(one));
@@ -38,13 +44,20 @@ export function readFilter(text: string, columns: readonly string[], name: (key:
     const sought = wanted.toLowerCase();
     return ({ id, properties }) =>
       id.toLowerCase().includes(sought) ||
-      Object.values(properties).some((one) => String(one ?? "").toLowerCase().includes(sought));
+      Object.values(properties).some((one) =>
+        String(one ?? "")
+          .toLowerCase()
+          .includes(sought),
+      );
   }
   const tests: Test[] = [];
   for (const part of parts) {
     const [, given = "", operator = "", value = ""] = part ?? [];
-    const key = columns.find((one) => one === given) ??
-      columns.find((one) => one.split("@")[0] === given || name(one).toLowerCase() === given.toLowerCase());
+    const key =
+      columns.find((one) => one === given) ??
+      columns.find(
+        (one) => one.split("@")[0] === given || name(one).toLowerCase() === given.toLowerCase(),
+      );
     if (key === undefined) return null;
     tests.push(({ properties }) => holds(properties[key], operator, value));
   }
@@ -94,13 +107,17 @@ export function sorted(rows: readonly Row[], sort: string | null, lang: string):
 
 /** Write rows as CSV (RFC 4180), with a mark that spreadsheets read as UTF-8. */
 export function csvOf(rows: readonly Row[], columns: readonly string[]): string {
-  const lines = [["id", ...columns], ...rows.map(({ id, properties }) => [id, ...columns.map((key) => properties[key])])];
+  const lines = [
+    ["id", ...columns],
+    ...rows.map(({ id, properties }) => [id, ...columns.map((key) => properties[key])]),
+  ];
   return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 
 function cell(value: unknown): string {
   if (value === undefined || value === null) return "";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value as string | number | boolean);
+  const text =
+    typeof value === "object" ? JSON.stringify(value) : String(value as string | number | boolean);
   // A text that a spreadsheet would run as a formula is kept a text.
   const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;

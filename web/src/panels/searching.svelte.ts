@@ -90,10 +90,9 @@ class Search {
     const controller = new AbortController();
     this.#controller = controller;
     try {
-      const { body } = await askJson<{ finds: Found[] }>(
-        `/map/search${query({ q: text })}`,
-        { signal: controller.signal },
-      );
+      const { body } = await askJson<{ finds: Found[] }>(`/map/search${query({ q: text })}`, {
+        signal: controller.signal,
+      });
       this.#remote = body.finds.flatMap(hitsOf);
       this.error = null;
     } catch (error) {
@@ -116,7 +115,9 @@ class Search {
       const province = nameOf({ id: raw.id, name: raw["province"] } as Raw);
       const name = store.named(names, raw.id);
       const second = store.lang === "zh" ? names.en : names.zh;
-      const path = [store.named(province, ""), second].filter((one) => one !== undefined && one !== name);
+      const path = [store.named(province, ""), second].filter(
+        (one) => one !== undefined && one !== name,
+      );
       return {
         key: raw.id,
         kind: "city" as const,
@@ -139,9 +140,11 @@ function openObject(id: string): void {
 function hitsOf(found: Found): Hit[] {
   if (found.kind === "layer" || found.kind === "dataset") return [];
   const path = found.path.map((one) => store.named(one.title, ""));
-  if (found.count !== undefined) path.push(t("search.count", { count: plain(store.lang, found.count) }));
+  if (found.count !== undefined)
+    path.push(t("search.count", { count: plain(store.lang, found.count) }));
   const years = (found.time ?? []).map((one) => one?.slice(0, 4));
-  if (years[0] !== undefined && years[1] !== undefined) path.push(t("search.years", { begin: years[0], end: years[1] }));
+  if (years[0] !== undefined && years[1] !== undefined)
+    path.push(t("search.years", { begin: years[0], end: years[1] }));
   const box = found.bbox ?? null;
   return [
     {
@@ -163,15 +166,23 @@ function hitsOf(found: Found): Hit[] {
 
 function layers(text: string): Hit[] {
   return atlas.layers.flatMap((layer) => {
-    const all = [...Object.values(layer.title), ...Object.values(layer.group), layer.type, layer.id];
+    const all = [
+      ...Object.values(layer.title),
+      ...Object.values(layer.group),
+      layer.type,
+      layer.id,
+    ];
     if (!all.some((one) => scored(one, text) > 0)) return [];
-    const count = layer.count === null ? "" : t("search.count", { count: plain(store.lang, layer.count) });
+    const count =
+      layer.count === null ? "" : t("search.count", { count: plain(store.lang, layer.count) });
     return [
       {
         key: `layer:${layer.id}`,
         kind: "layer" as const,
         name: store.named(layer.title, layer.id),
-        path: [store.named(layer.group, ""), atlas.termName(layer.type), count].filter(Boolean).join(" · "),
+        path: [store.named(layer.group, ""), atlas.termName(layer.type), count]
+          .filter(Boolean)
+          .join(" · "),
         id: null,
         take: () => {
           turnOn(layer.id);
@@ -187,7 +198,10 @@ function indicators(text: string): Hit[] {
     const all = [...Object.values(indicator.label), indicator.attribute];
     if (!all.some((one) => scored(one, text) > 0)) return [];
     const [first, last] = [indicator.years[0], indicator.years[indicator.years.length - 1]];
-    const years = first === undefined || last === undefined ? "" : t("search.years", { begin: first, end: last });
+    const years =
+      first === undefined || last === undefined
+        ? ""
+        : t("search.years", { begin: first, end: last });
     return [
       {
         key: `indicator:${indicator.attribute}`,

@@ -4,13 +4,7 @@
 import { untrack } from "svelte";
 import { SvelteMap } from "svelte/reactivity";
 
-import {
-  askFeatures,
-  termsOf,
-  WHOLE_MAX,
-  type Feature,
-  type Features,
-} from "../api/features";
+import { askFeatures, termsOf, WHOLE_MAX, type Feature, type Features } from "../api/features";
 import { askHealth, askVersion, type Health, type Version } from "../api/health";
 import { askHistories, pointAt, type Histories } from "../api/history";
 import type { Answer, Completeness } from "../api/http";
@@ -28,8 +22,8 @@ import { shortId, typeOfId } from "../api/objects";
 import { Resource } from "../api/resource.svelte";
 import { askVocabulary, type Vocabulary } from "../api/vocabulary";
 import { unitOf } from "../i18n/say";
-import { breaksAround, breaksOf, classOf, mean, median, type Breaks } from "../map/classify";
-import { diverging, NO_FIGURE, sequential } from "../map/palettes";
+import { classify, classOf, type Classed } from "../map/classify";
+import { NO_FIGURE } from "../map/palettes";
 import { instantOf, written } from "../time/calendar";
 import { shownAs, store } from "./store.svelte";
 import type { Shown } from "./model";
@@ -40,26 +34,16 @@ export interface Placed {
   readonly shown: Shown;
 }
 
-/** Figures of one moment in classes. */
-export interface Classed {
-  readonly values: ReadonlyMap<string, number>;
-  readonly breaks: Breaks;
-  readonly colours: readonly string[];
-  /** Classes below the reference; null without one. */
-  readonly below: number | null;
-  readonly reference: number | null;
-  readonly least: number;
-  readonly most: number;
-  /** The year that the figures are of. */
-  readonly year: string;
-  /** Whether that is earlier than the clock. */
-  readonly late: boolean;
-}
+export type { Classed } from "../map/classify";
 
 export type Side = "left" | "right";
 
 export const HEALTH_EVERY_MS = 30_000;
-const EMPTY: Answer<Features> = { body: { features: [] }, completeness: null, headers: new Headers() };
+const EMPTY: Answer<Features> = {
+  body: { features: [] },
+  completeness: null,
+  headers: new Headers(),
+};
 /** Objects of one layer that are kept as they change; tiles have the rest. */
 const LIVE_MAX = 5_000;
 const NOTHING: readonly never[] = [];
@@ -88,7 +72,8 @@ class Atlas {
 
   /** Layers on the map, top-most first. */
   readonly placed: readonly Placed[] = $derived.by(() => {
-    const asked = store.page.layers ?? this.layers.filter((one) => one.visible).map((one) => shownAs(one.id));
+    const asked =
+      store.page.layers ?? this.layers.filter((one) => one.visible).map((one) => shownAs(one.id));
     return asked.flatMap((shown) => {
       const layer = findLayer(this.layers, shown.id);
       return layer === null ? [] : [{ layer, shown }];
@@ -100,7 +85,10 @@ class Atlas {
     const { other } = store.page;
     if (other === null) return [];
     if (other.kind === "time") {
-      return this.placed.map(({ layer, shown }) => ({ layer, shown: { ...shown, pinned: other.time } }));
+      return this.placed.map(({ layer, shown }) => ({
+        layer,
+        shown: { ...shown, pinned: other.time },
+      }));
     }
     const layer = findLayer(this.layers, other.layer);
     return layer === null ? [] : [{ layer, shown: shownAs(layer.id) }];
@@ -143,7 +131,8 @@ class Atlas {
   /** Objects of the choropleth by id. */
   readonly places: ReadonlyMap<string, Feature> = $derived.by(() => {
     const { choropleth } = this;
-    const features = choropleth === null ? [] : (this.objects.get(choropleth.id)?.data?.features ?? []);
+    const features =
+      choropleth === null ? [] : (this.objects.get(choropleth.id)?.data?.features ?? []);
     return new Map(features.map((one) => [one.id, one]));
   });
 
@@ -284,7 +273,10 @@ class Atlas {
       .map(({ layer }) => layer.type);
     const wanted = store.page.time === null ? [...new Set(types)] : [];
     const { lang } = store;
-    const follower = { taken: (changes: readonly Change[]) => this.take(changes), missed: () => this.readAgain() };
+    const follower = {
+      taken: (changes: readonly Change[]) => this.take(changes),
+      missed: () => this.readAgain(),
+    };
     untrack(() => live.follow(wanted, lang, follower));
   }
 
@@ -297,7 +289,10 @@ class Atlas {
     untrack(() => {
       void this.figures.load(key, (signal) => askHistories(choropleth.type, key, signal));
       if (per === null || divisor === null) this.divisors.clear();
-      else void this.divisors.load(divisor, (signal) => askHistories(choropleth.type, divisor, signal));
+      else
+        void this.divisors.load(divisor, (signal) =>
+          askHistories(choropleth.type, divisor, signal),
+        );
     });
   }
 
@@ -341,31 +336,19 @@ class Atlas {
   /** Put the figures of an instant into classes, or into those of another moment. */
   classedAt(instant: number, like: Classed | null = null): Classed | null {
     const { values, at } = this.valuesAt(instant);
-    const shown = [...values.values()];
-    if (shown.length === 0) return null;
-    const { scheme, classes, steady } = store.page;
-    const all = steady ? this.#ever : shown;
-    const reference = like?.reference ?? this.#reference(values);
-    const sided = reference === null ? null : breaksAround(all, reference, classes, scheme);
-    const breaks = like?.breaks ?? sided?.breaks ?? breaksOf(all, classes, scheme);
-    const below = like === null ? (sided?.below ?? null) : like.below;
-    const colours =
-      like?.colours ??
-      (below === null
-        ? sequential(breaks.length + 1, store.theme)
-        : diverging(below, breaks.length + 1 - below, store.theme));
-    const year = written(at, "year");
-    return {
-      values,
-      breaks,
-      colours,
-      below,
+    if (values.size === 0) return null;
+    const { scheme, classes, steady, reference, selected } = store.page;
+    return classify(values, {
+      scheme,
+      classes,
       reference,
-      least: Math.min(...all),
-      most: Math.max(...all),
-      year,
-      late: year !== written(instant, "year"),
-    };
+      chosen: selected[0] ?? null,
+      among: steady ? this.#ever : null,
+      like,
+      theme: store.theme,
+      year: written(at, "year"),
+      late: written(at, "year") !== written(instant, "year"),
+    });
   }
 
   /** Every figure of every year. */
@@ -374,13 +357,6 @@ class Atlas {
       this.seriesOf(id).map(({ value }) => value),
     ),
   );
-
-  #reference(values: ReadonlyMap<string, number>): number | null {
-    const { reference, selected } = store.page;
-    if (reference === null || typeof reference === "number") return reference;
-    if (reference === "selected") return values.get(selected[0] ?? "") ?? null;
-    return (reference === "mean" ? mean : median)([...values.values()]);
-  }
 
   /** The colour of an object's class. */
   colourOf(classed: Classed | null, id: string): string {
@@ -403,11 +379,16 @@ class Atlas {
 
   /** The name of an indicator, with its source where several give it, and what it is divided by. */
   indicatorName(indicator: Indicator, divided = false): string {
-    const twins = this.indicators.filter((one) => termOf(one.attribute) === termOf(indicator.attribute));
+    const twins = this.indicators.filter(
+      (one) => termOf(one.attribute) === termOf(indicator.attribute),
+    );
     const name = store.named(indicator.label, termOf(indicator.attribute));
     const source = twins.length > 1 ? sourceOf(indicator.attribute) : null;
     const { per } = store.page;
-    const by = divided && per !== null ? `, ${store.say(per === "person" ? "colour.perPerson" : "colour.perArea")}` : "";
+    const by =
+      divided && per !== null
+        ? `, ${store.say(per === "person" ? "colour.perPerson" : "colour.perArea")}`
+        : "";
     return (source === null ? name : `${name} · ${source}`) + by;
   }
 

@@ -131,8 +131,12 @@ function text(value: number | string | null): string | null {
 
 /** Escape what a query must, and leave what people can read: colons, commas, slashes, @. */
 function escaped(value: string): string {
-  return encodeURIComponent(value).replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%40/g, "@")
-    .replace(/%2F/g, "/").replace(/%20/g, "+");
+  return encodeURIComponent(value)
+    .replace(/%3A/g, ":")
+    .replace(/%2C/g, ",")
+    .replace(/%40/g, "@")
+    .replace(/%2F/g, "/")
+    .replace(/%20/g, "+");
 }
 
 /** A comma inside of an item is escaped twice, so that a list can be cut at its commas. */
@@ -148,7 +152,9 @@ function readList(value: string): string[] {
 }
 
 function writeView({ lon, lat, zoom }: View): string {
-  return [lon.toFixed(4), lat.toFixed(4), zoom.toFixed(2)].map((one) => String(Number(one))).join(",");
+  return [lon.toFixed(4), lat.toFixed(4), zoom.toFixed(2)]
+    .map((one) => String(Number(one)))
+    .join(",");
 }
 
 function readView(value: string): View | null {

@@ -22,9 +22,8 @@ class Clock {
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Where each layer on the map has data; null for a layer without dates. */
-  readonly coverages: readonly (Coverage | { layer: LayerInfo; begin: null; end: null })[] = $derived(
-    atlas.placed.map(({ layer }) => this.#coverage(layer)),
-  );
+  readonly coverages: readonly (Coverage | { layer: LayerInfo; begin: null; end: null })[] =
+    $derived(atlas.placed.map(({ layer }) => this.#coverage(layer)));
 
   readonly span: { begin: number; end: number } | null = $derived.by(() => {
     const dated = this.coverages.filter((one): one is Coverage => one.begin !== null);
@@ -62,7 +61,11 @@ class Clock {
 
   #coverage(layer: LayerInfo): Coverage | { layer: LayerInfo; begin: null; end: null } {
     const { indicator } = atlas;
-    if (layer.form === "choropleth" && indicator !== null && layer.indicators?.includes(indicator)) {
+    if (
+      layer.form === "choropleth" &&
+      indicator !== null &&
+      layer.indicators?.includes(indicator)
+    ) {
       const first = indicator.years[0];
       const last = indicator.years[indicator.years.length - 1];
       if (first !== undefined && last !== undefined) {
@@ -72,7 +75,11 @@ class Clock {
     const begin = layer.time?.[0];
     if (typeof begin !== "string") return { layer, begin: null, end: null };
     const end = layer.time?.[1];
-    return { layer, begin: Date.parse(begin), end: typeof end === "string" ? Date.parse(end) : atlas.now };
+    return {
+      layer,
+      begin: Date.parse(begin),
+      end: typeof end === "string" ? Date.parse(end) : atlas.now,
+    };
   }
 
   set(time: string | null): void {

@@ -33,15 +33,18 @@ await page.waitForSelector("#map[data-drawn]", { timeout: 60_000 });
 
 /** Milliseconds from the start to the first paint, to an answer to a key, to a map that is drawn. */
 async function first() {
-  return page.evaluate((answeredMs) => ({
-    painted_ms: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? null,
-    answered_ms: answeredMs,
-    drawn_ms: Number(document.getElementById("map")?.dataset.drawn) - performance.timeOrigin,
-    scripts_bytes: performance
-      .getEntriesByType("resource")
-      .filter((one) => /\.m?js$/.test(one.name))
-      .reduce((sum, one) => sum + one.encodedBodySize, 0),
-  }), answered);
+  return page.evaluate(
+    (answeredMs) => ({
+      painted_ms: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? null,
+      answered_ms: answeredMs,
+      drawn_ms: Number(document.getElementById("map")?.dataset.drawn) - performance.timeOrigin,
+      scripts_bytes: performance
+        .getEntriesByType("resource")
+        .filter((one) => /\.m?js$/.test(one.name))
+        .reduce((sum, one) => sum + one.encodedBodySize, 0),
+    }),
+    answered,
+  );
 }
 
 /** Times between frames while the map is dragged to and fro. */

@@ -5,10 +5,16 @@ import { expect, judged, open, param, test } from "./page";
 const HEFEI = "urn:ngsi-ld:City:hefei:hefei";
 
 test("axe finds nothing in any panel, theme and language", async ({ page }) => {
-  test.slow();
   await open(page, `?select=${HEFEI}`);
   expect(await judged(page)).toEqual([]);
-  const parts = [["x", "compare"], ["d", "export"], ["s", "share"], ["m", "near"], ["h", "health"], ["t", "table"]] as const;
+  const parts = [
+    ["x", "compare"],
+    ["d", "export"],
+    ["s", "share"],
+    ["m", "near"],
+    ["h", "health"],
+    ["t", "table"],
+  ] as const;
   for (const [key, panel] of parts) {
     await page.keyboard.press(key);
     await expect.poll(() => param(page, "panel")).toBe(panel);
@@ -43,7 +49,15 @@ test("everything is reached by the keyboard alone", async ({ page }) => {
   await expect(page.getByRole("dialog")).toContainText("Play or pause the clock");
   await page.keyboard.press("Escape");
   await expect(page.getByRole("dialog")).toBeHidden();
-  for (const [key, name] of [["t", "Table"], ["x", "Compare"], ["d", "Download"], ["s", "Share"], ["h", "Region health"], ["m", "Near me"], ["c", "Chart"]] as const) {
+  for (const [key, name] of [
+    ["t", "Table"],
+    ["x", "Compare"],
+    ["d", "Download"],
+    ["s", "Share"],
+    ["h", "Region health"],
+    ["m", "Near me"],
+    ["c", "Chart"],
+  ] as const) {
     await page.keyboard.press(key);
     await expect(page.getByRole("region", { name, exact: true })).toBeVisible();
   }
@@ -67,7 +81,9 @@ test.describe("on a phone", () => {
     const sheet = page.getByRole("region", { name: "Layers" });
     const low = (await sheet.boundingBox())?.height ?? 0;
     await page.getByRole("button", { name: "Make the panel taller" }).tap();
-    await expect.poll(async () => (await sheet.boundingBox())?.height ?? 0).toBeGreaterThan(low * 1.3);
+    await expect
+      .poll(async () => (await sheet.boundingBox())?.height ?? 0)
+      .toBeGreaterThan(low * 1.3);
     expect(await judged(page)).toEqual([]);
     await page.getByRole("button", { name: "Close" }).tap();
     await page.getByRole("button", { name: "More" }).tap();

@@ -2,11 +2,15 @@
 
 import { expect, open, param, test } from "./page";
 
-test("colours follow the indicator, the classes, the divisor and the reference", async ({ page }) => {
+test("colours follow the indicator, the classes, the divisor and the reference", async ({
+  page,
+}) => {
   await open(page);
   const legend = page.getByRole("group", { name: "Legend" });
   await expect(legend.getByRole("listitem")).toHaveCount(5);
-  await page.getByRole("combobox", { name: "Colour by" }).selectOption("gdp@yearbooks-real:prefecture");
+  await page
+    .getByRole("combobox", { name: "Colour by" })
+    .selectOption("gdp@yearbooks-real:prefecture");
   await expect(legend).toContainText("yuan");
   await page.getByRole("button", { name: /Quantiles · 5/ }).click();
   await page.getByRole("combobox", { name: "Divided by" }).selectOption("person");
@@ -19,7 +23,11 @@ test("colours follow the indicator, the classes, the divisor and the reference",
   await page.getByRole("combobox", { name: "Around" }).selectOption("median");
   await expect(legend.getByText(/^Around/)).toBeVisible();
   await expect.poll(() => param(page, "reference")).toBe("median");
-  expect([param(page, "per"), param(page, "scheme"), param(page, "classes")]).toEqual(["person", "equal", "7"]);
+  expect([param(page, "per"), param(page, "scheme"), param(page, "classes")]).toEqual([
+    "person",
+    "equal",
+    "7",
+  ]);
 });
 
 test("the clock plays, steps, and follows now again", async ({ page }) => {
@@ -40,9 +48,13 @@ test("the clock plays, steps, and follows now again", async ({ page }) => {
   await expect.poll(() => param(page, "time")).toBeNull();
 });
 
-test("the clock says where a layer has data, and a layer can be held at its own time", async ({ page }) => {
+test("the clock says where a layer has data, and a layer can be held at its own time", async ({
+  page,
+}) => {
   await open(page, "?indicator=industrialSO2&time=2015");
-  await expect(page.getByRole("region", { name: "Clock" })).toContainText(/Cities: data from .*2011.* to .*2019/);
+  await expect(page.getByRole("region", { name: "Clock" })).toContainText(
+    /Cities: data from .*2011.* to .*2019/,
+  );
   await page.getByRole("button", { name: "Details of Cities" }).click();
   await page.getByRole("button", { name: "Hold at 2015" }).click();
   await expect.poll(() => param(page, "layers")).toBe("cities@2015");
@@ -71,24 +83,45 @@ test("an object is chosen on the map, and a second one beside it with Shift", as
   await open(page, "?view=117,31.5,7&panel=share");
   const map = page.locator("#map canvas");
   const { width = 0, height = 0 } = (await map.boundingBox()) ?? {};
-  const at = (dx: number, dy: number): { x: number; y: number } => ({ x: width / 2 + dx, y: height / 2 + dy });
+  const at = (dx: number, dy: number): { x: number; y: number } => ({
+    x: width / 2 + dx,
+    y: height / 2 + dy,
+  });
   await map.click({ position: at(55, -75) });
   await expect(page.getByRole("heading", { name: "Hefei" })).toBeVisible();
   await map.click({ position: at(-127, -20), modifiers: ["Shift"] });
-  await expect.poll(() => param(page, "select")).toBe("urn:ngsi-ld:City:hefei:hefei,urn:ngsi-ld:City:luan:luan");
+  await expect
+    .poll(() => param(page, "select"))
+    .toBe("urn:ngsi-ld:City:hefei:hefei,urn:ngsi-ld:City:luan:luan");
 });
 
-test("an object that changes moves on the map without a reload, and one that is gone leaves it", async ({ page, request }) => {
+test("an object that changes moves on the map without a reload, and one that is gone leaves it", async ({
+  page,
+  request,
+}) => {
   const id = "urn:ngsi-ld:Vehicle:shanghai:one";
   const headers = { "NGSILD-Tenant": "shanghai" };
-  const place = (coordinates: number[]): object => ({ type: "GeoProperty", value: { type: "Point", coordinates } });
-  const made = await request.post("/ngsi-ld/v1/entities", { headers, data: { id, type: "https://smartdatamodels.org/dataModel.Transportation/Vehicle", location: place([122, 30.5]) } });
+  const place = (coordinates: number[]): object => ({
+    type: "GeoProperty",
+    value: { type: "Point", coordinates },
+  });
+  const made = await request.post("/ngsi-ld/v1/entities", {
+    headers,
+    data: {
+      id,
+      type: "https://smartdatamodels.org/dataModel.Transportation/Vehicle",
+      location: place([122, 30.5]),
+    },
+  });
   expect(made.status()).toBe(201);
   await page.goto("/?view=122.5,31,9");
   await page.getByRole("button", { name: /Vehicle 1/ }).click();
   await expect(page.locator("[data-layer=vehicle]")).toBeVisible();
   await page.waitForResponse(/\/live/);
-  await request.patch(`/ngsi-ld/v1/entities/${id}/attrs`, { headers, data: { location: place([122.5, 31]) } });
+  await request.patch(`/ngsi-ld/v1/entities/${id}/attrs`, {
+    headers,
+    data: { location: place([122.5, 31]) },
+  });
   await expect(page.locator("[data-layer=vehicle] .badge")).toHaveText("live");
   const map = page.locator("#map canvas");
   const { width = 0, height = 0 } = (await map.boundingBox()) ?? {};
@@ -106,7 +139,9 @@ test("an object that changes moves on the map without a reload, and one that is 
   }).toPass({ timeout: 15_000 });
 });
 
-test("a swipe shows two times in the same classes, and its divider moves by the keyboard", async ({ page }) => {
+test("a swipe shows two times in the same classes, and its divider moves by the keyboard", async ({
+  page,
+}) => {
   await open(page, "?indicator=gdpConstant2000&panel=compare");
   await page.getByRole("button", { name: "Another time" }).click();
   await page.getByRole("combobox", { name: "Time on the right" }).selectOption("2005");
@@ -116,7 +151,9 @@ test("a swipe shows two times in the same classes, and its divider moves by the 
   await divider.focus();
   await page.keyboard.press("ArrowLeft");
   await expect(divider).toHaveAttribute("aria-valuenow", "48");
-  await expect.poll(() => [param(page, "compare"), param(page, "split")]).toEqual(["time:2005", "48"]);
+  await expect
+    .poll(() => [param(page, "compare"), param(page, "split")])
+    .toEqual(["time:2005", "48"]);
   await page.getByRole("combobox", { name: "Add a city" }).selectOption({ label: "Hefei" });
   await page.getByRole("combobox", { name: "Add a city" }).selectOption({ label: "Wuxi" });
   await expect(page.getByRole("row", { name: /Change/ })).toContainText("%");
@@ -142,12 +179,16 @@ test("coordinates, indicators and layers are found, in either language", async (
   const box = page.getByRole("combobox", { name: /Search cities/ });
   await box.fill("31.23, 121.47");
   await page.getByRole("option", { name: /Go to 31.23, 121.47/ }).click();
-  await expect.poll(() => param(page, "view"), { timeout: 20_000 }).toMatch(/^121\.4\d*,31\.2\d*,1[01]/);
+  await expect
+    .poll(() => param(page, "view"), { timeout: 20_000 })
+    .toMatch(/^121\.4\d*,31\.2\d*,1[01]/);
   await box.fill("合肥");
   await expect(page.getByRole("option", { name: /Hefei/ }).first()).toBeVisible();
   await box.fill("co2");
   await page.getByRole("option", { name: /CO2 emissions · ceads 2000 to/ }).click();
-  await expect(page.getByRole("combobox", { name: "Colour by" })).toHaveValue("co2@ceads:prefecture");
+  await expect(page.getByRole("combobox", { name: "Colour by" })).toHaveValue(
+    "co2@ceads:prefecture",
+  );
   await box.fill("nowhere at all");
   await expect(page.getByText(/Nothing is called/)).toBeVisible();
 });

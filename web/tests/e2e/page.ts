@@ -28,7 +28,8 @@ export const test = base.extend<{ visit: Visit }>({
       page.on("pageerror", (error) => said.push(`${error.message} ${error.stack ?? ""}`));
       page.on("request", (request) => {
         const { origin, protocol } = new URL(request.url());
-        if (origin !== own && protocol !== "blob:" && protocol !== "data:") said.push(`left the host: ${request.url()}`);
+        if (origin !== own && protocol !== "blob:" && protocol !== "data:")
+          said.push(`left the host: ${request.url()}`);
       });
       page.on("response", (response) => {
         if (response.status() >= 400) said.push(`${response.status()} ${response.url()}`);
@@ -56,9 +57,20 @@ export async function drawn(page: Page): Promise<void> {
 export async function judged(page: Page): Promise<string[]> {
   await page.evaluate(AXE);
   return page.evaluate(async (rules) => {
-    const { axe } = window as unknown as { axe: { run: (what: unknown, how: unknown) => Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };
+    const { axe } = window as unknown as {
+      axe: {
+        run: (
+          what: unknown,
+          how: unknown,
+        ) => Promise<{
+          violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[];
+        }>;
+      };
+    };
     const { violations } = await axe.run(document, { runOnly: rules });
-    return violations.flatMap(({ id, nodes }) => nodes.map((one) => `${id}: ${one.html.slice(0, 160)} ${one.failureSummary ?? ""}`));
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map((one) => `${id}: ${one.html.slice(0, 160)} ${one.failureSummary ?? ""}`),
+    );
   }, RULES);
 }
 

@@ -5,7 +5,10 @@ import { readFileSync } from "node:fs";
 
 import { drawn, expect, open, param, test } from "./page";
 
-test("a newcomer finds Tongling, sees its CO2 since 2000 against Hefei's, shares it, and takes the table", async ({ page, context }) => {
+test("a newcomer finds Tongling, sees its CO2 since 2000 against Hefei's, shares it, and takes the table", async ({
+  page,
+  context,
+}) => {
   await context.grantPermissions(["clipboard-read", "clipboard-write"]);
   await open(page);
   await expect(page.getByText("Yangtze River Delta").first()).toBeVisible();
@@ -21,7 +24,9 @@ test("a newcomer finds Tongling, sees its CO2 since 2000 against Hefei's, shares
 
   await page.getByRole("combobox", { name: "History" }).selectOption({ label: "CO2 emissions" });
   await page.getByRole("combobox", { name: "Add a city" }).selectOption({ label: "Hefei" });
-  const chart = page.getByRole("img", { name: /History of CO2 emissions: 4 lines from 2000 to 2023/ });
+  const chart = page.getByRole("img", {
+    name: /History of CO2 emissions: 4 lines from 2000 to 2023/,
+  });
   await expect(chart).toBeVisible();
   await page.getByRole("button", { name: "Show as a table" }).click();
   const row = page.getByRole("row", { name: /^2000/ });
@@ -47,8 +52,13 @@ test("a newcomer finds Tongling, sees its CO2 since 2000 against Hefei's, shares
   await other.close();
 });
 
-test("a link shows what was seen: time, indicator, classes, language, theme, side and place", async ({ page }) => {
-  await open(page, "?indicator=co2@ceads:prefecture&time=2010&scheme=jenks&classes=4&lang=zh&theme=dark&view=118,31,7");
+test("a link shows what was seen: time, indicator, classes, language, theme, side and place", async ({
+  page,
+}) => {
+  await open(
+    page,
+    "?indicator=co2@ceads:prefecture&time=2010&scheme=jenks&classes=4&lang=zh&theme=dark&view=118,31,7",
+  );
   const legend = page.getByRole("group", { name: "图例" });
   await expect(legend).toContainText("2010年");
   await expect(legend.getByRole("listitem")).toHaveCount(4);

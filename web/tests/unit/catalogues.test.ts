@@ -10,9 +10,19 @@ import { en } from "../../src/i18n/en";
 import { zh } from "../../src/i18n/zh";
 
 const SOURCE = join(import.meta.dirname, "../../src");
-const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).map((name) => join(SOURCE, name));
+const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" }).map((name) =>
+  join(SOURCE, name),
+);
 const components = files.filter((name) => name.endsWith(".svelte"));
-const SAID = new Set(["aria-label", "aria-valuetext", "aria-roledescription", "alt", "placeholder", "title", "label"]);
+const SAID = new Set([
+  "aria-label",
+  "aria-valuetext",
+  "aria-roledescription",
+  "alt",
+  "placeholder",
+  "title",
+  "label",
+]);
 /** Marks that mean the same to everybody. */
 const MARKS = /[\s·–—:/,.%()+×✕▸▾▴⇔↑↓←→−"']|ms/g;
 
@@ -28,15 +38,31 @@ test("both catalogues have the same texts with the same parts", () => {
 });
 
 test("no text is the same in both, but names", () => {
-  const names = ["app.name", "object.raw", "object.curl", "object.python", "export.csv", "export.geojson", "export.geoparquet"];
-  const same = Object.entries(en).filter(([key, text]) => /[a-z]{2}/i.test(text) && text === zh[key as keyof typeof zh]);
-  expect(same.map(([key]) => key).filter((key) => !key.startsWith("unit.") && !names.includes(key))).toEqual([]);
+  const names = [
+    "app.name",
+    "object.raw",
+    "object.curl",
+    "object.python",
+    "export.csv",
+    "export.geojson",
+    "export.geoparquet",
+  ];
+  const same = Object.entries(en).filter(
+    ([key, text]) => /[a-z]{2}/i.test(text) && text === zh[key as keyof typeof zh],
+  );
+  expect(
+    same.map(([key]) => key).filter((key) => !key.startsWith("unit.") && !names.includes(key)),
+  ).toEqual([]);
 });
 
 test("every text is used", () => {
-  const all = files.filter((name) => /\.(ts|svelte)$/.test(name) && !/i18n\/(en|zh)\.ts$/.test(name));
+  const all = files.filter(
+    (name) => /\.(ts|svelte)$/.test(name) && !/i18n\/(en|zh)\.ts$/.test(name),
+  );
   const source = all.map((name) => readFileSync(name, "utf8")).join("\n");
-  const unused = Object.keys(en).filter((key) => !/^(unit)\./.test(key) && !source.includes(`"${key}"`));
+  const unused = Object.keys(en).filter(
+    (key) => !/^(unit)\./.test(key) && !source.includes(`"${key}"`),
+  );
   expect(unused).toEqual([]);
 });
 
@@ -53,7 +79,10 @@ function* textsIn(node: unknown): Generator<string> {
   if (!silent) for (const value of Object.values(rest)) yield* textsIn(value);
 }
 
-test.each(components.map((name) => name.slice(SOURCE.length + 1)))("%s has no text of its own", (name) => {
-  const { fragment } = parse(readFileSync(join(SOURCE, name), "utf8"), { modern: true });
-  expect([...textsIn(fragment)].filter((one) => one.replace(MARKS, "") !== "")).toEqual([]);
-});
+test.each(components.map((name) => name.slice(SOURCE.length + 1)))(
+  "%s has no text of its own",
+  (name) => {
+    const { fragment } = parse(readFileSync(join(SOURCE, name), "utf8"), { modern: true });
+    expect([...textsIn(fragment)].filter((one) => one.replace(MARKS, "") !== "")).toEqual([]);
+  },
+);

@@ -2,7 +2,15 @@
 
 import { describe, expect, test } from "vitest";
 
-import { breaksAround, breaksOf, classOf, mean, median } from "../../src/map/classify";
+import {
+  breaksAround,
+  breaksOf,
+  classify,
+  classOf,
+  mean,
+  median,
+  type Classing,
+} from "../../src/map/classify";
 
 /** Every way to cut a sorted list into classes, and the one with the least variance within. */
 function exhaustive(sorted: number[], count: number): number {
@@ -46,7 +54,8 @@ test("quantiles put as many into each class", () => {
   const values = Array.from({ length: 40 }, (_, at) => (at * 37) % 40);
   const breaks = breaksOf(values, 4, "quantile");
   const counts = [0, 0, 0, 0];
-  for (const value of values) counts[classOf(value, breaks)] = (counts[classOf(value, breaks)] ?? 0) + 1;
+  for (const value of values)
+    counts[classOf(value, breaks)] = (counts[classOf(value, breaks)] ?? 0) + 1;
   expect(counts).toEqual([10, 10, 10, 10]);
 });
 
@@ -80,11 +89,64 @@ describe.each(["quantile", "jenks", "equal"] as const)("%s", (scheme) => {
 });
 
 test("a reference beyond all figures leaves one side empty", () => {
-  expect(breaksAround([1, 2, 3], 100, 4, "equal").below).toBe(breaksAround([1, 2, 3], 100, 4, "equal").breaks.length + 1);
+  expect(breaksAround([1, 2, 3], 100, 4, "equal").below).toBe(
+    breaksAround([1, 2, 3], 100, 4, "equal").breaks.length + 1,
+  );
   expect(breaksAround([1, 2, 3], 0, 4, "equal").below).toBe(0);
 });
 
 test("the median is the middle, or between the two in the middle", () => {
   expect(median([3, 1, 2])).toBe(2);
   expect(median([4, 1, 2, 3])).toBe(2.5);
+});
+
+const BY: Classing = {
+  scheme: "equal",
+  classes: 4,
+  reference: null,
+  chosen: "b",
+  among: null,
+  like: null,
+  theme: "light",
+  year: "2015",
+  late: false,
+};
+const VALUES = new Map([
+  ["a", 0],
+  ["b", 10],
+  ["c", 40],
+]);
+
+test("no figures are no classes", () => {
+  expect(classify(new Map(), BY)).toBeNull();
+});
+
+test("there is a colour for each class", () => {
+  const classed = classify(VALUES, BY);
+  expect(classed?.breaks).toEqual([10, 20, 30]);
+  expect(classed?.colours).toHaveLength(4);
+  expect([classed?.least, classed?.most, classed?.below]).toEqual([0, 40, null]);
+});
+
+test("another moment takes over the classes it is compared by, not their figures", () => {
+  const now = classify(VALUES, BY);
+  const then = classify(new Map([["a", 5]]), { ...BY, like: now, year: "2005" });
+  expect(then?.breaks).toEqual(now?.breaks);
+  expect(then?.colours).toEqual(now?.colours);
+  expect([then?.least, then?.most, then?.year]).toEqual([5, 5, "2005"]);
+});
+
+test.each([
+  ["mean", 50 / 3],
+  ["median", 10],
+  ["selected", 10],
+  [7, 7],
+] as const)("classes around %s turn there", (reference, value) => {
+  const classed = classify(VALUES, { ...BY, reference });
+  expect(classed?.reference).toBeCloseTo(value, 9);
+  expect(classed?.breaks).toContain(classed?.reference);
+});
+
+test("steady classes suit the figures of all years", () => {
+  expect(classify(VALUES, { ...BY, among: [0, 400] })?.breaks).toEqual([100, 200, 300]);
 });

@@ -42,15 +42,22 @@ test("every part of the state comes back from its link", () => {
   expect(decode(encode(FULL))).toEqual({ state: FULL, ignored: [] });
 });
 
-test.each(Object.keys(DEFAULTS) as (keyof PageState)[])("%s alone comes back from its link", (key) => {
-  const state = { ...DEFAULTS, [key]: FULL[key] };
-  const query = encode(state);
-  expect(query).not.toBe("");
-  expect(decode(`?${query}`).state).toEqual(state);
-});
+test.each(Object.keys(DEFAULTS) as (keyof PageState)[])(
+  "%s alone comes back from its link",
+  (key) => {
+    const state = { ...DEFAULTS, [key]: FULL[key] };
+    const query = encode(state);
+    expect(query).not.toBe("");
+    expect(decode(`?${query}`).state).toEqual(state);
+  },
+);
 
 test("a link can be read by people", () => {
-  const state = { ...DEFAULTS, selected: ["urn:ngsi-ld:City:hefei:hefei"], indicator: "co2@ceads:prefecture" };
+  const state = {
+    ...DEFAULTS,
+    selected: ["urn:ngsi-ld:City:hefei:hefei"],
+    indicator: "co2@ceads:prefecture",
+  };
   expect(encode(state)).toBe("indicator=co2@ceads:prefecture&select=urn:ngsi-ld:City:hefei:hefei");
 });
 

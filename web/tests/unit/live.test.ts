@@ -18,7 +18,14 @@ function say(text: string): void {
 }
 
 function changed(token: string, id: string, value: number): string {
-  const feature = { type: "Feature", id, geometry: null, properties: { value }, collections: ["Vehicle"], at: "2026-01-01T00:00:00Z" };
+  const feature = {
+    type: "Feature",
+    id,
+    geometry: null,
+    properties: { value },
+    collections: ["Vehicle"],
+    at: "2026-01-01T00:00:00Z",
+  };
   return `id: ${token}\nevent: changes\ndata: ${JSON.stringify({ features: [feature], gone: [] })}\n\n`;
 }
 
@@ -30,7 +37,9 @@ beforeEach(() => {
   vi.stubGlobal("sessionStorage", { getItem: () => null });
   vi.stubGlobal("fetch", (url: string, init: { headers: Record<string, string> }) => {
     asked.push({ url, last: init.headers["Last-Event-ID"] ?? null });
-    const body = new ReadableStream<Uint8Array>({ start: (controller) => void streams.push(controller) });
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => void streams.push(controller),
+    });
     return Promise.resolve(new Response(status === 200 ? body : null, { status }));
   });
 });
@@ -44,7 +53,10 @@ afterEach(() => {
 function follow(): { taken: Change[][]; missed: () => number } {
   const taken: Change[][] = [];
   let missed = 0;
-  live.follow(["Vehicle"], "en", { taken: (changes) => taken.push([...changes]), missed: () => (missed += 1) });
+  live.follow(["Vehicle"], "en", {
+    taken: (changes) => taken.push([...changes]),
+    missed: () => (missed += 1),
+  });
   return { taken, missed: () => missed };
 }
 
@@ -55,8 +67,13 @@ test("what changes within a second is taken once, at its latest", async () => {
   await vi.advanceTimersByTimeAsync(10);
   say(changed("3", "urn:a", 3));
   await vi.advanceTimersByTimeAsync(GATHER_MS);
-  expect(taken.map((all) => all.map(({ id, feature }) => [id, feature?.properties["value"]]))).toEqual([
-    [["urn:a", 3], ["urn:b", 2]],
+  expect(
+    taken.map((all) => all.map(({ id, feature }) => [id, feature?.properties["value"]])),
+  ).toEqual([
+    [
+      ["urn:a", 3],
+      ["urn:b", 2],
+    ],
   ]);
 });
 
@@ -107,5 +124,8 @@ test("other types are another stream, from now on", async () => {
   await vi.advanceTimersByTimeAsync(5);
   live.follow(["Alert", "Vehicle"], "zh", { taken: () => undefined, missed: () => undefined });
   await vi.advanceTimersByTimeAsync(0);
-  expect(asked[1]).toEqual({ url: expect.stringContaining("types=Alert%2CVehicle") as string, last: null });
+  expect(asked[1]).toEqual({
+    url: expect.stringContaining("types=Alert%2CVehicle") as string,
+    last: null,
+  });
 });

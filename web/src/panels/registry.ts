@@ -1,0 +1,46 @@
+// The panels that there are: what each is called, what it is drawn by, and where it is reached.
+
+import type { Component } from "svelte";
+
+import type { Panel } from "../state/model";
+import type { SayKey } from "../state/store.svelte";
+
+export const TITLES: Readonly<Record<Panel, SayKey>> = {
+  layers: "panel.layers",
+  chart: "panel.chart",
+  object: "panel.object",
+  table: "panel.table",
+  compare: "panel.compare",
+  export: "panel.export",
+  health: "panel.health",
+  near: "panel.near",
+  share: "panel.share",
+  about: "panel.about",
+};
+
+/** Panels that are not needed to see the map are loaded when they are opened. */
+export const LOADED: Readonly<Partial<Record<Panel, () => Promise<{ default: Component }>>>> = {
+  object: () => import("./ObjectPanel.svelte"),
+  table: () => import("./TablePanel.svelte"),
+  compare: () => import("./ComparePanel.svelte"),
+  export: () => import("./ExportPanel.svelte"),
+  health: () => import("./HealthPanel.svelte"),
+  near: () => import("./NearPanel.svelte"),
+  share: () => import("./SharePanel.svelte"),
+  about: () => import("./AboutPanel.svelte"),
+};
+
+/** Tools of the bar, in order. */
+export const TOOLS: readonly Panel[] = [
+  "chart",
+  "table",
+  "compare",
+  "export",
+  "near",
+  "share",
+  "health",
+  "about",
+];
+
+/** Tools that a phone has at its foot; the others are one touch further. */
+export const FOOT: readonly Panel[] = ["layers", "chart", "table", "near"];
