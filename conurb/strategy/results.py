@@ -160,7 +160,7 @@ def _object(
         "name": {
             "type": "LanguageProperty",
             "languageMap": {
-                lang: f"{definition.name[lang]} · {names[lang]}" for lang in ("zh", "en")
+                lang: f"{names[lang]} · {definition.name[lang]}" for lang in ("zh", "en")
             },
         },
         "refCity": {"type": "Relationship", "object": city_id(unit)},

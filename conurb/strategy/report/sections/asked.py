@@ -51,7 +51,7 @@ class Asked:
         """Give a part that couldn't be computed, with the reason in its place."""
         return Section(
             name,
-            self.say(f"{name}.title"),
+            self.say(f"{name}.title", treatment=self.say("policy.pilots_title")),
             self.say("page.not_computable"),
             (self.words.carry(reason),),
         )
