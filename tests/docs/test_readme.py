@@ -27,6 +27,7 @@ SAID = {
     "population>20000000": ["urn:ngsi-ld:City:shanghai:shanghai"],
     "conurb load sensors.csv": ["3 loaded, 0 not", "41", "38"],
     "conurb.connect()": ["population", "mean"],
+    "conurb strategy index yrd": ["shanghai", "huainan", "equal weights"],
 }
 """Part of an example to what its output has to hold."""
 
