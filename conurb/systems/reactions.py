@@ -1,7 +1,7 @@
 """Runs a reaction: reads a journal, hands on what concerns it, stores what comes of it.
 
 What is written and how far the journal has been read commit together, so a crash repeats nothing
-that had an effect. Records that concern nobody move the position in memory, and in the store only
+that had an effect. Records that led to no write move the position in memory, and in the store only
 now and then.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from conurb.systems.contract import Site
 
 SKIPPED_MAX: Final = 2_000
-"""After so many records that don't concern it a reaction stores how far it has read."""
+"""After so many records that led to no write a reaction stores how far it has read."""
 
 MEMBERS_S: Final = 5.0
 """How often a reaction that hears a region looks whether there are new members."""
@@ -70,10 +70,10 @@ class ReactionTask:
         concerned = [one for one in records if self._concerns(one)]
         if concerned:
             await self._react(concerned, end)
+        elif not records and end > self._stored:
+            await self._move()
         else:
-            self._seq = end
-            if end - self._stored >= SKIPPED_MAX or (not records and end > self._stored):
-                await self._move()
+            await self._pass(end)
 
     def _concerns(self, record: Record) -> bool:
         if self._types and record.types and not self._types.intersection(record.types):
@@ -101,8 +101,17 @@ class ReactionTask:
         self._pen.standing.read += len(records)
 
     async def _write(self, operations: Sequence[Operation], end: int) -> None:
+        if not operations:
+            await self._pass(end)
+            return
         await self._pen.write(operations, seq=end, key=self._key)
         self._seq = self._stored = end
+
+    async def _pass(self, end: int) -> None:
+        """Go on from what led to nothing: to hear it again after a crash changes nothing."""
+        self._seq = end
+        if end - self._stored >= SKIPPED_MAX:
+            await self._move()
 
     async def _move(self) -> None:
         await self._pen.write((), seq=self._seq, key=self._key)

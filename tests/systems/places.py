@@ -22,7 +22,7 @@ from conurb.systems.contract import EVERYWHERE, Place, Site, System
 from conurb.systems.runner import Journals, Runner, Setup
 from conurb.systems.standing import Standing
 
-PATIENCE_S = 10.0
+PATIENCE_S = 45.0
 
 
 def entity(document: dict[str, Any]) -> Entity:

@@ -294,6 +294,18 @@ def _geometry(kind: Kind, name: str, value: Any) -> dict[str, Any]:
     }
 
 
+def inherited(thing: Entity) -> dict[str, Any]:
+    """Give what a Datastream takes over from its Thing: where it is, and the first feature."""
+    attributes: dict[str, Any] = {}
+    geometry = find_value(thing, "location")
+    if geometry is not None:
+        attributes["location"] = {"type": "GeoProperty", "value": geometry}
+    places = linked_ids(thing, "refPointOfInterest")
+    if places:
+        attributes["refPointOfInterest"] = {"type": "Relationship", "object": places[0]}
+    return attributes
+
+
 def check_required(kind: Kind, given: dict[str, Any]) -> None:
     """Raise BadRequestDataError when a property is missing that an entity needs."""
     missing = [name for name in kind.required if given.get(name) is None]

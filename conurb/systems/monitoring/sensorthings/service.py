@@ -11,13 +11,13 @@ from urllib.parse import quote, unquote, urlencode
 import orjson
 
 from conurb.errors import (
-    BadRequestDataError,
     InvalidRequestError,
     MethodNotAllowedError,
     NotFoundError,
     TooComplexQueryError,
 )
 from conurb.systems.contract import Asked, Endpoint, Response
+from conurb.systems.monitoring.sensorthings.json_patch import patched
 from conurb.systems.monitoring.sensorthings.kinds import DATASTREAMS, KINDS, Kind, get_kind
 from conurb.systems.monitoring.sensorthings.mapping import Row, properties_of
 from conurb.systems.monitoring.sensorthings.options import NONE, Expansion, Options, read_options
@@ -308,7 +308,7 @@ async def update(asked: Asked) -> Response:
     given = _json(asked)
     if isinstance(given, list):
         [before] = await documents_of(reader, Found([row]), NONE)
-        given = _patched(row.kind, before, given)
+        given = patched(row.kind, before, given)
     writer = Writer(asked.site, asked.caller, reader)
     await writer.update(row, given, whole=asked.method == "PUT")
     await writer.commit()
@@ -329,33 +329,6 @@ async def _one(reader: Reader, asked: Asked) -> Row:
     if place.row is None or place.rest:
         raise MethodNotAllowedError(f"{asked.method} is for one entity; address one by its id")
     return place.row
-
-
-def _patched(kind: Kind, before: dict[str, Any], patch: list[Any]) -> dict[str, Any]:
-    """Apply a JSON Patch to an entity's properties; give those that it speaks of."""
-    document = {name: before[name] for name in kind.properties if name in before}
-    touched: set[str] = set()
-    for step in patch:
-        if not isinstance(step, dict) or not str(step.get("path", "")).startswith("/"):
-            raise InvalidRequestError(f"{step!r:.200} is not a step of a JSON Patch")
-        keys = [key.replace("~1", "/").replace("~0", "~") for key in step["path"][1:].split("/")]
-        touched.add(keys[0])
-        holder: Any = document
-        for key in keys[:-1]:
-            holder = holder.setdefault(key, {}) if isinstance(holder, dict) else None
-        if not isinstance(holder, dict):
-            raise BadRequestDataError(f"JSON Patch: {step['path']!r:.200} leads nowhere")
-        match step.get("op"):
-            case "add" | "replace":
-                holder[keys[-1]] = step.get("value")
-            case "remove":
-                holder.pop(keys[-1], None)
-            case "test":
-                if holder.get(keys[-1]) != step.get("value"):
-                    raise BadRequestDataError(f"JSON Patch: {step['path']!r:.200} is another value")
-            case other:
-                raise BadRequestDataError(f"JSON Patch: {other!r:.50} isn't known here")
-    return {name: document[name] for name in touched if name in document}
 
 
 def _reader(asked: Asked) -> Reader:

@@ -48,6 +48,7 @@ from conurb.systems.monitoring.sensorthings.mapping import (
     check_required,
     find_value,
     given_id,
+    inherited,
     iri,
     linked_ids,
     moment_id,
@@ -202,7 +203,7 @@ class Writer:
                 raise BadRequestDataError(f"Datastream: {name} is missing")
             attributes[LINKS["Datastreams", name]] = {"type": "Relationship", "object": linked.id}
             if kind is THINGS:
-                attributes |= _inherited(linked)
+                attributes |= inherited(linked)
             if kind is OBSERVED_PROPERTIES:
                 called = find_value(linked, "name")
                 attributes["controlledProperty"] = {"type": "Property", "value": called}
@@ -388,18 +389,6 @@ def _list(document: dict[str, Any], name: str) -> list[Any]:
     if given is None:
         return []
     return given if isinstance(given, list) else [given]
-
-
-def _inherited(thing: Entity) -> dict[str, Any]:
-    """Give what a Datastream takes over from its Thing: where it is, and the first feature."""
-    attributes: dict[str, Any] = {}
-    geometry = find_value(thing, "location")
-    if geometry is not None:
-        attributes["location"] = {"type": "GeoProperty", "value": geometry}
-    places = linked_ids(thing, "refPointOfInterest")
-    if places:
-        attributes["refPointOfInterest"] = {"type": "Relationship", "object": places[0]}
-    return attributes
 
 
 def _fragment(attributes: dict[str, Any]) -> Any:
