@@ -124,12 +124,10 @@ def test_spillover_and_network_of_the_pack(capsys: pytest.CaptureFixture[str]) -
 def test_export_writes_data_and_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["--panel", str(table(tmp_path)), "--treatment", str(pilots(tmp_path))]
     asked += ["--outcome", "co2", "--log", "--years", "2004-2013"]
-    for program, names in (("stata", ["panel.dta", "main-estimate.do"]), ("r", ["panel.csv"])):
-        folder = tmp_path / program
-        run("export", str(folder), "--to", program, *asked, "--json")
-        assert json.loads(capsys.readouterr().out)
-        assert all((folder / name).is_file() for name in names)
-    assert "ln_co2" in (tmp_path / "r" / "main-estimate.R").read_text()
+    run("export", str(tmp_path / "r"), "--to", "r", *asked, "--json")
+    files = [Path(one) for one in json.loads(capsys.readouterr().out)]
+    assert [one.name for one in files] == ["panel.csv", "main-estimate.R", "conurb-estimates.csv"]
+    assert "ln_co2" in files[1].read_text()
 
 
 @pytest.mark.parametrize(

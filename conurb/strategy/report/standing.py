@@ -12,7 +12,7 @@ import numpy as np
 from conurb.errors import InputError
 from conurb.strategy.index.definition import read_definition
 from conurb.strategy.index.method import Method
-from conurb.strategy.index.score import Scores, score
+from conurb.strategy.index.score import Scores, check_computable, score
 from conurb.strategy.index.tree import Definition
 from conurb.strategy.index.uncertainty import DRAWS, RankUncertainty, rank_uncertainty
 from conurb.strategy.panel import Panel
@@ -71,8 +71,9 @@ def study_standing(
 def complete_years(panel: Panel, definition: Definition, *, every: bool = True) -> list[int]:
     """Give the years in which every unit (or any, unless `every`) has what a definition reads.
 
-    InputError when there is none, with the columns that it reads.
+    InputError when there is none, with the columns that it reads; further errors as in `score`.
     """
+    check_computable(definition, panel)
     columns = dict.fromkeys(
         name for leaf in definition.leaves for name in (leaf.column, leaf.per) if name is not None
     )
