@@ -24,6 +24,10 @@ from conurb.systems.monitoring.sensorthings.service import segments_of
 BASE = "http://node.test/sensorthings/v1.1"
 SENSOR = {"name": "s", "description": "d", "encodingType": "text/html", "metadata": "m"}
 OBSERVED = {"name": "level", "definition": "https://example.org/level", "description": "d"}
+LINK = (
+    "<https://w3id.org/conurb/contexts/conurb-v1.jsonld>; "
+    'rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
+)
 UNIT = {"name": "metre", "symbol": "m", "definition": "https://example.org/m"}
 
 
@@ -304,10 +308,6 @@ async def test_a_region_gives_the_observations_of_its_members(client: httpx.Asyn
 async def test_history_that_came_by_ngsi_ld_is_read_as_observations(
     client: httpx.AsyncClient,
 ) -> None:
-    link = (
-        "<https://w3id.org/conurb/contexts/conurb-v1.jsonld>; "
-        'rel="http://www.w3.org/ns/json-ld#context"; type="application/ld+json"'
-    )
     document = {
         "id": "urn:ngsi-ld:DeviceMeasurement:wuxi:well-1",
         "type": "DeviceMeasurement",
@@ -318,10 +318,42 @@ async def test_history_that_came_by_ngsi_ld_is_read_as_observations(
         ],
     }
     answer = await client.post(
-        "http://node.test/ngsi-ld/v1/temporal/entities", json=document, headers={"Link": link}
+        "http://node.test/ngsi-ld/v1/temporal/entities", json=document, headers={"Link": LINK}
     )
     assert answer.status_code == 201
     [found] = (await got(client, "/Datastreams?$expand=Observations"))["value"]
     assert found["name"] == "well 1"
     assert found["phenomenonTime"] == "2026-06-01T00:00:00Z/2026-06-02T00:00:00Z"
     assert [one["result"] for one in found["Observations"]] == [3.1, 3.2]
+
+
+async def test_its_layers_are_on_the_map_and_lead_to_their_objects(
+    client: httpx.AsyncClient,
+) -> None:
+    await made(client, "/Things", thing("gauge", stream("level", [1.0])))
+    layers = (await client.get("http://node.test/map/layers")).json()["layers"]
+    ours = {one["id"]: one for one in layers if one["id"].startswith("monitoring-")}
+    assert set(ours) == {"monitoring-alarms", "monitoring-measurements", "monitoring-devices"}
+    for name, count in (("monitoring-measurements", 1), ("monitoring-devices", 1)):
+        features = (await client.get(f"http://node.test{_path(ours[name]['items'])}")).json()
+        assert len(features["features"]) == count
+    alarm = {
+        "id": "urn:ngsi-ld:Alert:node:1",
+        "type": "Alert",
+        "alertState": "active",
+        "severity": "high",
+        "refDetectionRule": {"type": "Relationship", "object": "urn:ngsi-ld:DetectionRule:node:r"},
+        "location": {"type": "GeoProperty", "value": {"type": "Point", "coordinates": [120, 31]}},
+    }
+    written = await client.post(
+        "http://node.test/ngsi-ld/v1/entities", json=alarm, headers={"Link": LINK}
+    )
+    assert written.status_code == 201
+    place = ours["monitoring-alarms"]["tiles"].format(z=0, x=0, y=0)
+    tile = await client.get(f"http://node.test{_path(place)}")
+    assert tile.status_code == 200
+    assert b"high" in tile.content
+
+
+def _path(url: str) -> str:
+    return url.removeprefix("http://node.test")
