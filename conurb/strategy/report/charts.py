@@ -102,22 +102,17 @@ def draw_lines(
     years: Sequence[int],
     lines: Mapping[str, Figures],
     *,
-    behind: Sequence[Figures] = (),
     height: float = 300,
     right: float = 130,
 ) -> Plot:
-    """Draw named lines over years with their names at the ends, and unnamed grey ones behind."""
+    """Draw named lines over years with their names at the ends."""
     canvas = Canvas(WIDTH, height, axes.title)
-    figures = [float(v) for one in (*lines.values(), *behind) for v in one]
+    figures = [float(v) for one in lines.values() for v in one]
     frame = Frame(
         scale([float(years[0]), float(years[-1])], 56, WIDTH - right, room=0.02),
         scale(figures, height - 44, 28),
     )
     draw_axes(canvas, frame, x_label=axes.x, y_label=axes.y)
-    for one in behind:
-        canvas.path(
-            [frame.at(y, float(v)) for y, v in zip(years, one, strict=True)], "#c5ccd3", 0.8
-        )
     ends: list[tuple[float, str, str]] = []
     for k, (name, one) in enumerate(lines.items()):
         colour = SERIES[k % len(SERIES)]

@@ -10,7 +10,6 @@ import base64
 import csv
 import io
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
@@ -58,7 +57,6 @@ class Exhibit:
     plot: Plot | None = None
     shown: Data | None = None
     notes: tuple[str, ...] = ()
-    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +162,6 @@ def to_table(data: Data) -> str:
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody>'
         "</table></div>"
     )
-
-
-def listed(rows: Sequence[Sequence[Cell]], *columns: str) -> Data:
-    """Make a table of rows."""
-    return Data(columns, tuple(tuple(row) for row in rows))
 
 
 def _cell(value: Cell) -> str:

@@ -50,10 +50,6 @@ class Words:
             return text
         return self._ids.sub(lambda found: self._names[found[1]], text)
 
-    def known(self, said: str) -> bool:
-        """Say whether every part of what a method says can be carried over."""
-        return all(self._carry(part) != part for part in said.split("; "))
-
     def _carry(self, said: str) -> str:
         for pattern, text in self._patterns:
             match = pattern.fullmatch(said)

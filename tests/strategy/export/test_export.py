@@ -33,7 +33,7 @@ def study(*, gap: bool = False, never: bool = True) -> tuple[Panel, Policy]:
     units = tuple(f"城市{i}" for i in range(N))
     columns = {"ln CO2 per GDP": y, "ln GDP": rng.normal(size=y.shape)}
     panel = Panel(units, YEARS, columns, {"ln GDP": "ln(CNY)"})
-    first = dict.fromkeys(units[:6], 2004) | dict.fromkeys(units[6:12 if never else N], 2007)
+    first = dict.fromkeys(units[:6], 2004) | dict.fromkeys(units[6 : 12 if never else N], 2007)
     who = Treatment(first, "pilot")
     return panel, study_policy(panel, "ln CO2 per GDP", who, years=None, settings=FEW)
 
