@@ -30,7 +30,7 @@ class Words:
         self._patterns = patterns(lang)
         self._names = names or {}
         ids = sorted(map(re.escape, self._names), key=len, reverse=True)
-        self._ids = re.compile(rf"(?<![\w-])({'|'.join(ids)})(?![\w-])") if ids else None
+        self._ids = re.compile(rf"(?<![A-Za-z-])({'|'.join(ids)})(?![A-Za-z-])") if ids else None
 
     def say(self, key: str, **values: object) -> str:
         """Give the text of a key with its figures put in; InvariantError without such a text."""
