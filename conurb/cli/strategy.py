@@ -89,6 +89,7 @@ def report(
             done=step,
         )
     path = out or Path(f"{subject.id}-report-{lang}.html")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(made.to_html(), encoding="utf-8")
     if csv is not None:
         csv.mkdir(parents=True, exist_ok=True)

@@ -130,6 +130,31 @@ def test_export_writes_data_and_script(tmp_path: Path, capsys: pytest.CaptureFix
     assert "ln_co2" in files[1].read_text()
 
 
+def test_report_writes_one_page_and_its_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, tables = tmp_path / "new" / "report.html", tmp_path / "tables"
+    run(
+        "report",
+        "yrd",
+        "--pack",
+        "--lang",
+        "en",
+        "--out",
+        str(page),
+        "--csv",
+        str(tables),
+        "--json",
+    )
+    told = json.loads(capsys.readouterr().out)
+    assert told["origin"] == "pack"
+    heads = {one["part"]: one["headline"] for one in told["parts"]}
+    assert heads["policy"].startswith("No effect of low-carbon pilots")
+    html = page.read_text("utf-8")
+    assert "No region was asked" in html
+    assert {one.stem for one in tables.iterdir()} == set(re.findall(r'<figure id="([^"]+)"', html))
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "said"),
     [
