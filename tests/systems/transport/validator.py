@@ -1,4 +1,4 @@
-"""The canonical GTFS validator (MobilityData), had from Maven Central by Maven's own client.
+"""The canonical GTFS validator (MobilityData), resolved by Maven's own client.
 
 Its library and what that needs are resolved once into Maven's local repository, and run by a
 launcher of a dozen lines. Without Java, Maven or the network the tests that need it skip.
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 VERSION = "6.0.0"
-"""The newest one whose parts are all in the mirror that the tests were written against."""
+"""The newest version of which Maven could resolve every part."""
 
 RESOLVE_S = 240
 RUN_S = 300
