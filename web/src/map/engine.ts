@@ -126,7 +126,8 @@ export class Engine {
     });
     this.map.on("sourcedataloading", ({ sourceId: source }) => this.#load(source, true));
     this.map.on("sourcedata", ({ sourceId: source }) => {
-      if (source.startsWith(PREFIX) && this.map.isSourceLoaded(source)) this.#load(source, false);
+      const there = source.startsWith(PREFIX) && this.map.getSource(source) !== undefined;
+      if (there && this.map.isSourceLoaded(source)) this.#load(source, false);
     });
     this.map.on("move", () => this.on.moving?.());
     this.map.on("moveend", (event) => {

@@ -115,9 +115,10 @@ test("an object that changes moves on the map without a reload, and one that is 
   });
   expect(made.status()).toBe(201);
   await page.goto("/?view=122.5,31,9");
+  const followed = page.waitForResponse(/\/live/);
   await page.getByRole("button", { name: /Vehicle 1/ }).click();
   await expect(page.locator("[data-layer=vehicle]")).toBeVisible();
-  await page.waitForResponse(/\/live/);
+  await followed;
   await request.patch(`/ngsi-ld/v1/entities/${id}/attrs`, {
     headers,
     data: { location: place([122.5, 31]) },
