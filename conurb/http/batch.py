@@ -20,7 +20,6 @@ from conurb.http.completeness import (
     completeness_headers,
     consumption,
     id_headers,
-    is_strict,
     provision,
 )
 from conurb.http.entities import MEDIA, MULTI_STATUS
@@ -205,7 +204,7 @@ async def query(exchange: Exchange) -> Answer:
     consume = await consumption(exchange)
     answer = await consume.query(exchange.caller, asked, join=inlined(join))
     headers = page_headers(exchange, asked, more=answer.more, total=answer.total)
-    headers += completeness_headers(answer, strict=is_strict(exchange))
+    headers += completeness_headers(exchange, answer)
     headers += await id_headers(exchange, asked, answer)
     exchange.params = params
     return await give_entities(exchange, answer.entities, terms, view, join=join, headers=headers)

@@ -8,11 +8,17 @@ is a 503 that says which. `Conurb-Copies: wuxi; age=12` names a node that didn't
 copies of what it has did, that many seconds old. Such a node isn't missing. Nor is one that wasn't
 asked because nothing of this lies with it: `Conurb-Skipped: suzhou; age=3; reason="..."` says so,
 and how old that knowledge is.
+
+Who sends `Conurb-Completeness: body` with a read gets all of it in the body as well:
+`{"answer": what would have been the body, "completeness": {...}}`.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+import orjson
 
 from conurb.federation.completeness import (
     Completeness,
@@ -24,6 +30,7 @@ from conurb.federation.history import FederatedTemporal
 from conurb.federation.spans import HEADER, spans_of, written
 
 if TYPE_CHECKING:
+    from conurb.http.exchange import Answer as Response
     from conurb.http.exchange import Exchange, Header
     from conurb.model.query.tree import Query
     from conurb.node.consume import Answer, Consumption
@@ -32,6 +39,8 @@ if TYPE_CHECKING:
     from conurb.store.contract import EvolutionPage
 
 COMPLETENESS: Final = b"conurb-completeness"
+IN_BODY: Final = b"body"
+"""What a caller sends under that name to be told in the body too."""
 WARNING: Final = b"ngsild-warning"
 COPIES: Final = b"conurb-copies"
 SKIPPED: Final = b"conurb-skipped"
@@ -41,16 +50,40 @@ IDS: Final = HEADER.lower().encode()
 STRICT_HEADER: Final = b"conurb-strict"
 
 
-def completeness_headers(answer: Answer | EvolutionPage, *, strict: bool = False) -> list[Header]:
+def completeness_headers(exchange: Exchange, answer: Answer | EvolutionPage) -> list[Header]:
     """Write who answered; nothing for the answer of one node.
 
-    Raises IncompleteError when the answer is to be `strict` and a node is missing.
+    Raises IncompleteError when the answer is to be strict and a node is missing.
     """
     if not isinstance(answer, FederatedAnswer | FederatedEvolutionPage):
         return []
-    if strict and not answer.completeness.whole:
+    if not answer.completeness.whole and is_strict(exchange):
         raise IncompleteError(answer.completeness)
+    exchange.completeness = answer.completeness
     return headers_of(answer.completeness)
+
+
+def with_completeness(exchange: Exchange, answer: Response) -> Response:
+    """Put an answer in JSON beside who gave it, for who asked for that and where it is known."""
+    said = exchange.completeness
+    wanted = exchange.headers.get(COMPLETENESS) == IN_BODY
+    if said is None or not wanted or answer.stream is not None:
+        return answer
+    document = {
+        "asked": said.asked,
+        "missing": [
+            {"node": one.node, "code": one.code, "reason": one.reason} for one in said.missing
+        ],
+        "copied": [{"node": node, "ageS": round(age_s, 3)} for node, age_s in said.copied],
+        "skipped": [
+            {"node": one.node, "ageS": round(one.age_s, 3), "reason": one.reason}
+            for one in said.skipped
+        ],
+        "notes": [{"node": one.node, "code": one.code, "reason": one.reason} for one in said.notes],
+        "countIsExact": said.count_is_exact,
+    }
+    body = b'{"answer":' + answer.body + b',"completeness":' + orjson.dumps(document) + b"}"
+    return replace(answer, body=body)
 
 
 def is_strict(exchange: Exchange) -> bool:

@@ -24,7 +24,7 @@ from conurb.federation.replication import holds_copies
 from conurb.federation.wire import KIN_HEADER
 from conurb.http.apart import ApartReader
 from conurb.http.auth import TokenBook, caller_of
-from conurb.http.completeness import headers_of, is_strict
+from conurb.http.completeness import headers_of, is_strict, with_completeness
 from conurb.http.exchange import JSON_HEADER, Answer, Exchange, Header, Receive
 from conurb.http.metrics import UNROUTED, Metrics
 from conurb.http.problems import as_exception, problem_bytes
@@ -109,7 +109,7 @@ class Dispatcher:
                     )
                 )
                 _check_copies(exchange, route)
-                answer = await route.handler(exchange)
+                answer = with_completeness(exchange, await route.handler(exchange))
         except NotFoundHereError as error:
             missing = not error.completeness.whole and is_strict(exchange)
             answer = answer_to(IncompleteError(error.completeness) if missing else error)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from conurb.errors import BadRequestDataError, InvalidRequestError
 from conurb.http import params as p
 from conurb.http.asking import read_attrs, read_join, read_query, read_types
-from conurb.http.completeness import completeness_headers, consumption, is_strict, provision
+from conurb.http.completeness import completeness_headers, consumption, provision
 from conurb.http.entity_maps import mapped_query, retrieval_map
 from conurb.http.exchange import Answer, Exchange, created, give_json, no_content
 from conurb.http.outcomes import batch_result
@@ -71,9 +71,7 @@ async def retrieve(exchange: Exchange) -> Answer:
     if not params.values:
         answer = await node.consume.retrieve(exchange.caller, entity_id)
         view = read_view(params, terms)
-        headers = completeness_headers(answer, strict=is_strict(exchange)) + await retrieval_map(
-            exchange, entity_id
-        )
+        headers = completeness_headers(exchange, answer) + await retrieval_map(exchange, entity_id)
         return await give_entity(exchange, answer.entities[0], terms, view, headers=headers)
     _refuse_members(params)
     join = read_join(params)
@@ -87,9 +85,7 @@ async def retrieve(exchange: Exchange) -> Answer:
         datasets=parse_datasets(params.items("datasetId")),
         join=inlined(join),
     )
-    headers = completeness_headers(answer, strict=is_strict(exchange)) + await retrieval_map(
-        exchange, entity_id
-    )
+    headers = completeness_headers(exchange, answer) + await retrieval_map(exchange, entity_id)
     return await give_entity(exchange, answer.entities[0], terms, view, join=join, headers=headers)
 
 

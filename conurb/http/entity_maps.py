@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from conurb.errors import BadRequestDataError, InvalidRequestError, NotFoundError
 from conurb.http import params as p
 from conurb.http.asking import query_params, read_query
-from conurb.http.completeness import completeness_headers, consumption, id_headers, is_strict
+from conurb.http.completeness import completeness_headers, consumption, id_headers
 from conurb.http.exchange import Answer, Exchange, Header, no_content
 from conurb.http.params import Params
 from conurb.http.routing import API, Reply, Route
@@ -58,7 +58,7 @@ async def mapped_query(
     if named is None and not exchange.params.flag("entityMap"):
         consume = await consumption(exchange)
         answer = await consume.query(exchange.caller, query, join=join)
-        headers = completeness_headers(answer, strict=is_strict(exchange))
+        headers = completeness_headers(exchange, answer)
         return answer, 200, [*headers, *await id_headers(exchange, query, answer)]
     if named is not None:
         map_id = named.decode("latin-1").rsplit("/", 1)[-1]

@@ -38,6 +38,7 @@ from conurb.http.routing import GEO_JSON, JSON, JSON_LD, Route
 
 if TYPE_CHECKING:
     from conurb.config import Settings
+    from conurb.federation.completeness import Completeness
     from conurb.http.apart import ApartReader
     from conurb.model.context import Terms
     from conurb.node.contexts import Contexts
@@ -78,6 +79,7 @@ class Exchange:
         "_terms",
         "args",
         "caller",
+        "completeness",
         "headers",
         "host",
         "media",
@@ -103,6 +105,7 @@ class Exchange:
         self.scope = scope
         self.host = host
         self.reader = reader
+        self.completeness: Completeness | None = None
         self.settings = settings
         self.headers = headers
         self.method: str = scope["method"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from conurb.errors import BadRequestDataError, NotFoundError
 from conurb.http import params as p
 from conurb.http.asking import query_params
-from conurb.http.completeness import completeness_headers, history, is_strict
+from conurb.http.completeness import completeness_headers, history
 from conurb.http.entities import entity_id_of, object_body
 from conurb.http.entity_maps import HEADER, lifetime_of, made_header, retrieval_map
 from conurb.http.exchange import Answer, Exchange, Header
@@ -55,7 +55,7 @@ async def retrieve(exchange: Exchange) -> Answer:
     document = _render([evolution], asked, params, view, terms)[0]
     if not document:
         raise NotFoundError(f"entity {entity_id!r} has none of the members asked for")
-    headers = [*range_headers(page, asked), *completeness_headers(page, strict=is_strict(exchange))]
+    headers = [*range_headers(page, asked), *completeness_headers(exchange, page)]
     headers += await retrieval_map(exchange, entity_id)
     status = 200 if page.truncated_at_us is None else 206
     return await exchange.give(document, terms, status=status, headers=headers)
@@ -88,7 +88,7 @@ async def _give(
     documents = _render(page.evolutions, asked, params, view, terms)
     headers += [
         *range_headers(page, asked),
-        *completeness_headers(page, strict=is_strict(exchange)),
+        *completeness_headers(exchange, page),
     ]
     headers += paging(
         exchange,

@@ -112,6 +112,10 @@ async def test_who_is_missing_behind_a_node_is_missing_from_whatever_is_read(
             assert response.status_code == (404 if path.endswith("none") else 200), path
             assert response.headers["conurb-completeness"] == "2/3", path
             assert response.headers["ngsild-warning"].startswith("199 nantong "), path
+            if response.status_code == 200:
+                told = await region.client.get(path, headers={"Conurb-Completeness": "body"})
+                assert told.json()["answer"] == response.json(), path
+                assert told.json()["completeness"]["missing"][0]["node"] == "nantong", path
             strict = await region.client.get(path, headers={"Conurb-Strict": "true"})
             assert strict.status_code == 503, path
 

@@ -19,7 +19,7 @@ import orjson
 
 from conurb.errors import BadRequestDataError, OperationNotSupportedError, UnavailableError
 from conurb.federation.completeness import Completeness, FederatedAnswer
-from conurb.http.completeness import completeness_headers, consumption, is_strict
+from conurb.http.completeness import completeness_headers, consumption
 from conurb.http.exchange import Answer, Exchange
 from conurb.http.ogc.asking import Shown, read_at, read_query, read_shown, read_view, terms
 from conurb.http.ogc.collections import find_type
@@ -120,7 +120,7 @@ async def export(exchange: Exchange, form: str) -> Answer:
     first = await anext(pages)
     if not first.entities:
         await find_type(exchange)
-    headers = completeness_headers(first, strict=is_strict(exchange))
+    headers = completeness_headers(exchange, first)
     media, ending = FILES[form]
     headers += [
         (b"content-type", media.encode()),

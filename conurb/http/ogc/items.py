@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from conurb.errors import BadRequestDataError, NotFoundError
-from conurb.http.completeness import completeness_headers, consumption, is_strict
+from conurb.http.completeness import completeness_headers, consumption
 from conurb.http.exchange import Answer, Exchange, Header
 from conurb.http.ogc.asking import (
     BBOX,
@@ -72,7 +72,7 @@ async def items(exchange: Exchange) -> Answer:
     )
     consume = await consumption(exchange)
     found = await consume.query(exchange.caller, replace(paged, count=after is None), at_us=at_us)
-    headers = completeness_headers(found, strict=is_strict(exchange))
+    headers = completeness_headers(exchange, found)
     if not found.entities and after is None:
         await check_collection(exchange, query)
     document: dict[str, Any] = {
@@ -135,7 +135,7 @@ async def item(exchange: Exchange) -> Answer:
     selector = replace(query.selectors[0], ids=(entity_id,))
     consume = await consumption(exchange)
     found = await consume.query(exchange.caller, Query(selectors=(selector,), limit=1), at_us=at_us)
-    headers = completeness_headers(found, strict=is_strict(exchange))
+    headers = completeness_headers(exchange, found)
     if not found.entities:
         raise NotFoundError(f"collection {collection!r} has no feature {entity_id!r}")
     crs = read_crs(params.text("crs") or CRS84, name="crs")
