@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 INVITATION: Final = "invitation"
 MEMBER: Final = "member"
 INVITATIONS_MAX: Final = 10_000
+CODE_BYTES: Final = 24
+"""Random bytes of a one-time code."""
+
 LIFETIME_S: Final = 7 * 86_400
 """How long an invitation holds, unless it says otherwise."""
 LIFETIME_S_MAX: Final = 90 * 86_400
@@ -145,6 +148,15 @@ def read_member(stored: Document) -> Member:
     )
 
 
+def mint_code() -> str:
+    """Make the text of a one-time code: letters and digits, so that no command takes it for a flag.
+
+    >>> len(mint_code())
+    48
+    """
+    return secrets.token_hex(CODE_BYTES)
+
+
 class Members:
     """The members of the region that a node is."""
 
@@ -154,7 +166,7 @@ class Members:
         own: Self,
         *,
         gone: Callable[[str], Awaitable[None]],
-        new_code: Callable[[], str] = lambda: secrets.token_urlsafe(24),
+        new_code: Callable[[], str] = mint_code,
     ) -> None:
         """Take the node; `gone` is awaited with the name of a city that is no member any more."""
         self._node = node

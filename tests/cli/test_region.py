@@ -51,7 +51,7 @@ def test_a_file_that_is_no_geojson_is_refused(tmp_path: Path) -> None:
     file.write_text("[1, 2]")
     done = region("show", "yrd", "--compare", str(file))
     assert done.returncode == 1
-    assert "other.geojson" in done.stderr
+    assert "other.geojson" in done.stderr.replace("\n", "")
 
 
 def test_a_tolerance_of_nothing_is_refused(tmp_path: Path) -> None:
