@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from conurb.errors import BadRequestDataError, ForbiddenError, NotFoundError
+from conurb.errors import BadRequestDataError, ConflictError, ForbiddenError, NotFoundError
+from conurb.model.operations.entity import UpsertEntity
 from conurb.model.query.tree import Condition
 from conurb.node.guard import guard
 from conurb.regions.objects import city_id
@@ -21,7 +22,8 @@ from conurb.systems.warnings.cap.edxl import Envelope, distribution_type, write_
 from conurb.systems.warnings.cap.read import read
 from conurb.systems.warnings.cap.write import write
 from conurb.systems.warnings.compose import SIMULATED_NOTE, follow, from_us
-from conurb.systems.warnings.objects import TYPE, Held, city_of
+from conurb.systems.warnings.kinds import KINDS
+from conurb.systems.warnings.objects import TYPE, Held, city_of, is_own
 from conurb.systems.warnings.ordering import order
 from conurb.systems.warnings.querying import after, compare, has, query_of, region_objects
 from conurb.systems.warnings.receiving import (
@@ -38,10 +40,11 @@ from conurb.systems.warnings.states import STATES
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller
+    from conurb.model.changes import Operation
     from conurb.model.entity import Entity
 
 EDXL_MEDIA: Final = "application/xml"
-BASE: Final = "/warnings"
+BASE: Final = desk.BASE
 
 
 def _json(document: Any, status: int = 200) -> Response:
@@ -65,20 +68,28 @@ async def post_message(asked: Asked) -> Response:
     return _json({"received": rows, "refused": [one.detail for one in errors]}, 201)
 
 
-async def _write(asked: Asked, receipt: Receipt) -> None:
-    if receipt.operations:
-        operations = [guard(asked.caller, one) for one in receipt.operations]
-        await asked.site.node.store.apply_all(operations)
-    else:
+async def _write(asked: Asked, receipt: Receipt, act: desk.Act | None = None) -> None:
+    """Write what a message leads to and, in the same transaction, the entry of the log."""
+    operations: list[Operation] = list(receipt.operations)
+    if not operations:
         asked.caller.require("write")
+        return
+    if act is not None:
+        desk.check(act)
+        title = {one.language[:2]: one.headline or one.event for one in receipt.message.infos}
+        entry = desk.entry_of(act, asked.site, title=title, provenance=receipt.provenance)
+        operations.append(UpsertEntity(entry))
+    await asked.site.node.store.apply_all([guard(asked.caller, one) for one in operations])
 
 
 async def issue(asked: Asked) -> Response:
     """Issue an alert from plain JSON: kind, severity, cities or a circle, texts in zh and en."""
-    site = asked.site
-    message = order(_body(asked), site, sender=f"{asked.caller.name}@{site.owner}")
+    site, body = asked.site, dict(_body(asked))
+    actor, note = _actor(asked, body), str(body.pop("note", ""))
+    body.pop("actor", None)
+    message = order(body, site, sender=f"{asked.caller.name}@{site.owner}")
     receipt = await receive(written(message, site), site)
-    await _write(asked, receipt)
+    await _write(asked, receipt, desk.Act("issue", receipt.id, actor, asked.caller.name, note))
     return _json(row_of(receipt), 200 if receipt.known else 201)
 
 
@@ -103,10 +114,25 @@ async def _alerts(asked: Asked, caller: Caller) -> list[Held]:
     city = asked.params.get("city")
     if city is not None:
         wanted = city_id(city)
+        released = await _released(asked, caller, wanted)
         found = [
-            one for one in found if wanted in (*one.links("affects"), *one.links("releasedTo"))
+            one
+            for one in found
+            if wanted in (*one.links("affects"), *one.links("releasedTo")) or one.id in released
         ]
     return sorted(found, key=lambda one: (one.text("dateIssued"), one.id), reverse=True)
+
+
+async def _released(asked: Asked, caller: Caller, city: str) -> frozenset[str]:
+    """Give the alerts of the regional events that were released to a city."""
+    query = query_of(EVENT, compare("alertState", "==", "active"))
+    events = map(Held, await region_objects(asked.site, caller, query))
+    return frozenset(
+        told["alert"]
+        for event in events
+        if city in event.links("releasedTo")
+        for told in event.find("statements") or ()
+    )
 
 
 async def get_alert(asked: Asked) -> Response:
@@ -218,41 +244,71 @@ async def forecast(asked: Asked) -> Response:
 
 
 async def follow_up(asked: Asked) -> Response:
-    """Cancel an alert of our own, or give the all-clear."""
+    """Acknowledge or release an alert or an event; cancel an alert of our own, or clear it."""
     held = await _find(asked, asked.args["id"])
     body = _body(asked)
     action = asked.args["action"]
+    actor, account, note = _actor(asked, body), asked.caller.name, str(body.get("note") or "")
     if action == "acknowledge":
-        act = desk.Act("acknowledge", held.id, _actor(asked, body), str(body.get("note", "")))
+        act = desk.Act("acknowledge", held.id, actor, account, note)
     elif action == "release":
-        act = desk.Act(
-            "release",
-            held.id,
-            _actor(asked, body),
-            str(body.get("note", "")),
-            tuple(map(str, body.get("cities", ()))),
-        )
+        cities = tuple(map(str, body.get("cities", ())))
+        act = desk.Act("release", held.id, actor, account, note, cities)
     elif action in ("cancel", "clear"):
+        _check_own(held)
+        act = desk.Act("cancel" if action == "cancel" else "clear", held.id, actor, account, note)
         message = follow(
             held.message(),
             MsgType.CANCEL if action == "cancel" else MsgType.UPDATE,
             sent=from_us(asked.site.now_us()),
-            note=str(body["note"]) if body.get("note") else None,
+            note=note or None,
             all_clear=action == "clear",
         )
         receipt = await receive(
             written(message, asked.site), asked.site, provenance=held.provenance
         )
-        await _write(asked, receipt)
+        await _write(asked, receipt, act)
         return _json(row_of(receipt), 201)
     else:
         raise NotFoundError(f"{action!r} is none of acknowledge, release, cancel, clear")
     return _json(log_row(Held(await desk.do(act, asked.site, asked.caller))), 201)
 
 
+def _check_own(held: Held) -> None:
+    """Raise for an event, and for an alert that somebody else sent: it is theirs to end."""
+    if not held.text("capDocument"):
+        raise BadRequestDataError(
+            f"{held.id}: a regional event ends when its alerts do; cancel or clear those"
+        )
+    if not is_own(held):
+        raise ConflictError(
+            f"{held.id} was sent by {held.text('sender')}, who alone may cancel or clear it: "
+            f"their CAP message goes to {BASE}/cap"
+        )
+
+
 async def show_log(asked: Asked) -> Response:
     """List what was done at the duty desk, the last first."""
-    return _json([log_row(Held(one)) for one in await desk.log_of(asked.site)])
+    target = asked.params.get("target")
+    entries = await desk.log_of(asked.site, asked.caller, target=target)
+    return _json([log_row(Held(one)) for one in entries])
+
+
+async def show_desk(asked: Asked) -> Response:
+    """Say what a duty desk is drawn from: who asks and what they may, cities, kinds, desks."""
+    return _json(
+        {
+            "owner": asked.site.owner,
+            "caller": asked.caller.name,
+            "mayAct": asked.caller.may("write"),
+            "cities": [
+                {"id": one.id, "name": dict(one.name)}
+                for one in cities_at(asked.site).by_id.values()
+            ],
+            "kinds": [{"key": one.key, "name": {"zh": one.zh, "en": one.en}} for one in KINDS],
+            "desks": dict(await desk.desks_of(asked.site)),
+        }
+    )
 
 
 async def _find(asked: Asked, object_id: str, caller: Caller | None = None) -> Held:

@@ -231,6 +231,15 @@ class Held:
         return text.encode()
 
 
+def is_own(held: Held) -> bool:
+    """Whether an alert was sent by the node that keeps it, and not taken in from another sender.
+
+    Only its sender may end an alert (CAP 1.2, clause 3.2.1, `sender` and `references`).
+    """
+    owner = held.id.split(":")[3] if held.id.count(":") >= 4 else ""
+    return held.text("sender").endswith(f"@{owner}") or held.text("alertSource") == owner
+
+
 def city_of(city_urn: str) -> str:
     """Give the city that an object's id names.
 

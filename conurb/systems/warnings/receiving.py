@@ -26,6 +26,7 @@ from conurb.model.vocabulary import platform_terms
 from conurb.systems.contract import Provenance, Site
 from conurb.systems.warnings.areas import Cities, cities_of
 from conurb.systems.warnings.cap.alert import Alert, to_us
+from conurb.systems.warnings.cap.alert import Status as CapStatus
 from conurb.systems.warnings.cap.atom import ATOM, read_feed
 from conurb.systems.warnings.cap.edxl import is_envelope, read_envelope
 from conurb.systems.warnings.cap.read import judge, read
@@ -68,6 +69,7 @@ class Receipt:
     findings: tuple[Finding, ...]
     verdict: Verdict
     operations: tuple[Operation, ...]
+    provenance: Provenance = "live"
 
 
 def cities_at(site: Site) -> Cities:
@@ -127,6 +129,8 @@ async def receive(
     """
     judgement = judge(document)
     message = read(document) if judgement.alert is None else judgement.alert
+    if message.status is CapStatus.EXERCISE:
+        provenance = "simulated"  # nothing of an exercise is real, whoever sends it
     verdict = verify_at(document, site, message)
     object_id = site.urn(TYPE, local_of(message.reference))
     concerned = cities_at(site).concerned(message)
@@ -159,6 +163,7 @@ async def receive(
         judgement.findings,
         verdict,
         (CreateEntity(entity), *_effect_operations(message, object_id, effect, provenance)),
+        provenance,
     )
 
 

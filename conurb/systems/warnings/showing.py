@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from conurb.systems.warnings.objects import Held, city_of
+from conurb.systems.warnings.objects import Held, city_of, is_own
 from conurb.systems.warnings.receiving import Receipt
 
 
@@ -31,13 +31,20 @@ def alert_row(held: Held) -> dict[str, Any]:
         "severity": held.text("severity"),
         "state": held.text("alertState"),
         "headline": held.texts("headline") or held.texts("name"),
+        "description": held.texts("description"),
+        "instruction": held.texts("instruction"),
+        "certainty": held.text("certainty"),
+        "urgency": held.text("urgency"),
+        "status": held.text("messageStatus"),
         "sender": held.text("sender") or held.text("alertSource"),
+        "own": is_own(held),
         "issued": held.text("dateIssued"),
         "from": held.text("validFrom"),
         "to": held.text("validTo"),
         "cities": [city_of(one) for one in held.links("affects")],
         "releasedTo": [city_of(one) for one in held.links("releasedTo")],
         "acknowledged": held.find("acknowledged") is True,
+        "acknowledgedBy": _names(held),
         "signature": held.text("signatureState"),
         "provenance": held.provenance,
     }
@@ -57,6 +64,7 @@ def event_row(held: Held, forecasts: Sequence[Held]) -> dict[str, Any]:
         "cities": [city_of(one) for one in held.links("affects")],
         "releasedTo": [city_of(one) for one in held.links("releasedTo")],
         "acknowledged": held.find("acknowledged") is True,
+        "acknowledgedBy": _names(held),
         "statements": held.find("statements") or [],
         "mergedFrom": list(held.links("mergedFrom")),
         "splitFrom": held.find("splitFrom"),
@@ -71,6 +79,7 @@ def forecast_row(held: Held) -> dict[str, Any]:
     return {
         "city": city_of(held.text("refCity")),
         "medium": held.text("medium"),
+        "issued": held.text("dateIssued"),
         "expected": held.text("arrivalAt"),
         "earliest": held.text("arrivalEarliest"),
         "latest": held.text("arrivalLatest"),
@@ -86,7 +95,16 @@ def log_row(held: Held) -> dict[str, Any]:
         "at": held.text("actedAt"),
         "action": held.text("actionKind"),
         "target": held.text("refAlert"),
+        "title": held.texts("headline"),
         "actor": held.text("actor"),
+        "account": held.text("account"),
         "cities": [city_of(one) for one in held.links("releasedTo")],
         "note": held.text("note"),
+        "provenance": held.provenance,
     }
+
+
+def _names(held: Held) -> list[str]:
+    """Give who has acknowledged, the last one last."""
+    names = held.find("acknowledgedBy")
+    return [str(one) for one in names] if isinstance(names, list) else [str(names)] if names else []

@@ -1,4 +1,4 @@
-"""Where an alert is in its life: one word each."""
+"""Where an alert is in its life, and what is done to it at the duty desk: one word each."""
 
 from __future__ import annotations
 
@@ -9,3 +9,8 @@ AlertState = Literal["active", "superseded", "cancelled", "cleared", "expired", 
 speaks of others (Cancel, Ack, Error)."""
 
 STATES: Final[tuple[AlertState, ...]] = get_args(AlertState)
+
+ActionKind = Literal["acknowledge", "release", "issue", "cancel", "clear"]
+"""`release`: to cities; `clear`: the all-clear; `cancel`: it should not have been given."""
+
+ACTIONS: Final[tuple[ActionKind, ...]] = get_args(ActionKind)

@@ -24,6 +24,7 @@ from conurb.systems.contract import (
 from conurb.systems.warnings.interface import ENDPOINTS
 from conurb.systems.warnings.kinds import SEVERITIES
 from conurb.systems.warnings.layers import LAYERS
+from conurb.systems.warnings.states import ACTIONS
 
 if TYPE_CHECKING:
     from conurb.model.changes import Operation
@@ -126,7 +127,7 @@ SYSTEM: Final = System(
         ObjectType(
             "DutyAction",
             {"en": "Duty desk action", "zh": "值班操作"},
-            {"actionKind": Attribute(required=True, choices=("acknowledge", "release"))},
+            {"actionKind": Attribute(required=True, choices=ACTIONS)},
         ),
     ),
     reactions=(
