@@ -8,13 +8,21 @@ observation twice, which no sum of sums could tell, so it is instances that are 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
 from conurb.errors import TooComplexQueryError
+from conurb.model.aggregates import (
+    find_moment,
+    find_number,
+    find_text,
+    shown_moment,
+    shown_time_of_day,
+    time_of_day_us,
+)
 from conurb.model.entity import Instance, instance_value
 from conurb.model.evolution import HEAD, Aggregates, Evolution, time_of
 from conurb.model.query.tree import Aggregation, AggregationMethod, TemporalQuery, TimeWindow
@@ -22,8 +30,6 @@ from conurb.model.time import BEGINNING
 from conurb.store.sqlite.aggregate import PERIODS_MAX, months_later
 
 _Row = tuple[int, Instance]
-
-LINKS: Final = frozenset({"Relationship", "ListRelationship"})
 
 
 def aggregated(evolution: Evolution, query: TemporalQuery) -> Evolution:
@@ -124,17 +130,35 @@ def _value(method: AggregationMethod, instances: Sequence[Instance]) -> Any:
     if method == "distinctCount":
         values = (instance_value(one) for one in instances)
         return len({orjson.dumps(one, option=orjson.OPT_SORT_KEYS) for one in values})
-    compared = [instance_value(one) for one in instances if one["type"] not in LINKS]
-    numbers = [number for one in compared if (number := _number(one)) is not None]
-    if not numbers:
-        texts = [text for one in compared if (text := _text(one)) is not None]
-        if not texts or method not in ("min", "max"):
-            return None
-        return min(texts) if method == "min" else max(texts)
-    return _of_numbers(method, numbers)
+    numbers = [number for one in instances if (number := find_number(one)) is not None]
+    if numbers:
+        itself = [float(n) for one in instances if (n := _scalar(one)) is not None]
+        return _of_numbers(method, numbers, itself)
+    moments = [key for one in instances if (key := find_moment(one)) is not None]
+    if method == "avg":
+        times = [us for key in moments if (us := time_of_day_us(key)) is not None]
+        return shown_time_of_day(sum(times) // len(times)) if times else None
+    choose = _CHOICES.get(method)
+    if choose is None:
+        return None
+    if moments:
+        return shown_moment(choose(moments))
+    texts = [text for one in instances if (text := find_text(one)) is not None]
+    return choose(texts) if texts else None
 
 
-def _of_numbers(method: AggregationMethod, numbers: Sequence[float]) -> float:
+_CHOICES: Final[dict[AggregationMethod, Callable[[Sequence[str]], str]]] = {"min": min, "max": max}
+
+
+def _scalar(instance: Instance) -> float | None:
+    """Find what an instance counts as in a sum of squares: not the length of an array."""
+    return None if isinstance(instance_value(instance), list) else find_number(instance)
+
+
+def _of_numbers(
+    method: AggregationMethod, numbers: Sequence[float], itself: Sequence[float]
+) -> float | None:
+    """Compute a method; squares are of the numbers `itself`, not of the lengths of arrays."""
     match method:
         case "sum":
             return math.fsum(numbers)
@@ -142,21 +166,11 @@ def _of_numbers(method: AggregationMethod, numbers: Sequence[float]) -> float:
             return min(numbers)
         case "max":
             return max(numbers)
-        case "sumsq":
-            return math.fsum(number * number for number in numbers)
-    mean = math.fsum(numbers) / len(numbers)
-    if method == "avg":
-        return mean
-    return math.sqrt(math.fsum((one - mean) ** 2 for one in numbers) / len(numbers))
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, list):
-        return len(value)
-    return value if isinstance(value, int | float) else None
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, dict):
-        value = value.get("@value")
-    return value if isinstance(value, str) else None
+        case "avg":
+            return math.fsum(numbers) / len(numbers)
+    if not itself:
+        return None
+    if method == "sumsq":
+        return math.fsum(number * number for number in itself)
+    mean = math.fsum(itself) / len(itself)
+    return math.sqrt(math.fsum((one - mean) ** 2 for one in itself) / len(itself))

@@ -87,7 +87,13 @@ time_texts = st.sampled_from(
 )
 links = st.sampled_from([*IDS, "urn:x:1"])
 scalars = numbers | texts | st.booleans() | time_texts
-typed = st.builds(lambda text: {"@type": "DateTime", "@value": text}, time_texts)
+times_of_day = st.sampled_from(["08:15:00Z", "08:15:00.5Z", "23:59:59.999999Z", "25:00:00Z"])
+typed = st.builds(
+    lambda name, text: {"@type": name, "@value": text},
+    st.sampled_from(["DateTime", "Date", "Time", "https://uri.etsi.org/ngsi-ld/Time", "urn:x:T"]),
+    time_texts | times_of_day,
+)
+value_types = st.sampled_from([f"https://uri.etsi.org/ngsi-ld/{name}" for name in ("Date", "Time")])
 compound = st.fixed_dictionaries(
     {"city": scalars}, optional={'in"ner': scalars, "deep": st.just({})}
 )
@@ -122,7 +128,9 @@ def instances(
     if attribute == NUMBER:
         body = {"type": "Property", "value": draw(numbers)}
     elif attribute == TEXT:
-        body = {"type": "Property", "value": draw(texts | time_texts)}
+        body = {"type": "Property", "value": draw(texts | time_texts | times_of_day)}
+        if draw(st.booleans()):
+            body["valueType"] = draw(value_types)
     elif attribute == LINK:
         body = draw(
             st.one_of(

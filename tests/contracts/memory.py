@@ -6,23 +6,19 @@ the operations one by one, so that an engine's groups are compared with no group
 
 from __future__ import annotations
 
-import math
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-
-import orjson
 
 from conurb.errors import ConurbError
 from conurb.model.changes import Change, HistoryInstance, Operation
-from conurb.model.entity import Attributes, Entity, Instance, instance_value
-from conurb.model.evolution import HEAD, Evolution
-from conurb.model.query.match import admits, has_scope, holds, matches, selects, stands_in_relation
+from conurb.model.entity import Attributes, Entity
+from conurb.model.evolution import HEAD
+from conurb.model.query.match import admits, matches
 from conurb.model.query.ranking import order_key
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
-from conurb.model.time import BEGINNING, Clock, Stamps, fixed_us
+from conurb.model.time import Clock, Stamps
 from conurb.store.contract import (
     AttributeInfo,
     EvolutionPage,
@@ -33,6 +29,7 @@ from conurb.store.contract import (
 )
 from conurb.store.ledger import Ledger
 from conurb.store.rows import Held, Row
+from tests.contracts.timeline import Timeline, cut, history_instance
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -128,7 +125,7 @@ class MemoryStore:
             if row.superseded_us is None
             and (row.attribute in attributes or ("*" in attributes and row.attribute != HEAD))
         ]
-        return [_history_instance(row) for row in sorted(found, key=_in_order)]
+        return [history_instance(row) for row in sorted(found, key=_in_order)]
 
     # ── state ─────────────────────────────────────────────────────────────────────────────────
 
@@ -229,13 +226,13 @@ class MemoryStore:
 
     def history(self, entity_id: str, attributes: Sequence[str]) -> list[HistoryInstance]:
         rows = [row for row in self.rows.get(entity_id, ()) if row.attribute in attributes]
-        return [_history_instance(row) for row in sorted(rows, key=_in_order)]
+        return [history_instance(row) for row in sorted(rows, key=_in_order)]
 
     def evolution(self, temporal: TemporalQuery) -> EvolutionPage:
         query = temporal.query
         answers = []
         for entity_id in sorted(self.held):
-            one = _Timeline(self, entity_id, temporal)
+            one = Timeline(self, entity_id, temporal)
             if one.answers():
                 answers.append(one)
         if query.order and query.order[0].descending:
@@ -249,282 +246,8 @@ class MemoryStore:
         for one in answers[query.offset : end]:
             page.evolutions.append(one.evolution())
         if temporal.aggregation is None:
-            _cut(page, temporal, {one.id: one for one in answers})
+            cut(page, temporal, {one.id: one for one in answers})
         return page
-
-
-class _Timeline:
-    """One object's live rows, as a temporal query sees them (match, points 11 and 12)."""
-
-    def __init__(self, store: MemoryStore, entity_id: str, temporal: TemporalQuery) -> None:
-        self.store = store
-        self.id = entity_id
-        self.temporal = temporal
-        self.query = temporal.query
-        live = [row for row in store.rows[entity_id] if row.superseded_us is None]
-        self.heads = sorted((r for r in live if r.attribute == HEAD), key=lambda r: r.at_us)
-        self.rows = [r for r in live if r.attribute != HEAD and self._in_window(r)]
-
-    def time(self, row: Row) -> int | None:
-        kind = self.temporal.window.timeproperty
-        if kind == "deletedAt":
-            return row.recorded_us if row.instance is None else None
-        if kind != "observedAt":
-            text = (row.instance or {}).get(kind)
-            return None if text is None else fixed_us(text)
-        if self.temporal.window.relation is None:
-            return row.at_us
-        stated = (
-            row.at_us != row.recorded_us if row.instance is None else "observedAt" in row.instance
-        )
-        return row.at_us if stated else None
-
-    def _in_window(self, row: Row) -> bool:
-        time, window = self.time(row), self.temporal.window
-        if time is None:
-            return False
-        if window.timeproperty == "observedAt" and self.query.scope is not None:
-            valid = [head for head in self.heads if head.at_us <= row.at_us]
-            if not valid or not self._scope_fits(valid[-1]):
-                return False
-        low, high = self._bounds()
-        return (low is None or time >= low) and (high is None or time < high)
-
-    def _bounds(self) -> tuple[int | None, int | None]:
-        window = self.temporal.window
-        low = window.at_us if window.relation in ("after", "between") else None
-        high = {"before": window.at_us, "between": window.end_us}.get(window.relation or "")
-        return low, high
-
-    def _scope_fits(self, head: Row) -> bool:
-        scope = tuple(head.instance["scope"]) if head.instance else ()
-        assert self.query.scope is not None
-        return has_scope(self.query.scope, scope)
-
-    def entity(self) -> Entity:
-        held = self.store.held[self.id].entity
-        if held is not None:
-            return held
-        last = [head for head in self.heads if head.instance is not None][-1]
-        assert last.instance is not None
-        every = [row for row in self.store.rows[self.id] if row.attribute == HEAD]
-        return Entity(
-            self.id,
-            tuple(last.instance["types"]),
-            {},
-            tuple(last.instance["scope"]),
-            min(row.recorded_us for row in every),
-            max(row.recorded_us for row in every),
-        )
-
-    def answers(self) -> bool:
-        query, entity = self.query, self.entity()
-        if query.selectors and not any(selects(s, entity) for s in query.selectors):
-            return False
-        if not admits(query.restriction, entity):
-            return False
-        by_last_head = query.scope is not None and self.temporal.window.timeproperty != "observedAt"
-        if by_last_head and not self._scope_fits(self.heads[-1]):
-            return False
-        if not any(self._is_asked(row) for row in self.rows):
-            return False
-        attrs: Attributes = {}
-        for row in self.rows:
-            if row.instance is not None:
-                attrs.setdefault(row.attribute, []).append(row.instance)
-        seen = entity.with_attrs(attrs)
-        if query.condition is not None and not holds(query.condition, seen, self._linked):
-            return False
-        return query.geo is None or stands_in_relation(query.geo, seen)
-
-    def _linked(self, entity_id: str) -> Entity | None:
-        return self.store.find(entity_id, self.query.restriction)
-
-    def _is_asked(self, row: Row) -> bool:
-        in_attributes = not self.query.attributes or row.attribute in self.query.attributes
-        return in_attributes and self._is_in_datasets(row)
-
-    def _is_in_datasets(self, row: Row) -> bool:
-        return not self.query.datasets or (row.dataset or "@none") in self.query.datasets
-
-    def given(self) -> list[Row]:
-        wanted = self.temporal.attributes
-        rows = [
-            row
-            for row in self.rows
-            if (not wanted or row.attribute in wanted) and self._is_in_datasets(row)
-        ]
-        return sorted(rows, key=lambda row: (self.time(row), row.number))
-
-    def evolution(self) -> Evolution:
-        entity = self.entity()
-        last = self.heads[-1]
-        evolution = Evolution(
-            self.id,
-            entity.types,
-            entity.scope,
-            entity.created_at,
-            entity.modified_at,
-            last.at_us if last.instance is None else None,
-        )
-        if self.temporal.aggregation is not None:
-            _aggregate(self, evolution)
-            return evolution
-        heads = self._heads_given()
-        if heads:
-            evolution.instances[HEAD] = [_history_instance(head) for head in heads]
-        by_attribute: dict[str, list[Row]] = {}
-        for row in self.given():
-            by_attribute.setdefault(row.attribute, []).append(row)
-        for attribute, rows in by_attribute.items():
-            last_n = self.temporal.last_n
-            chosen = rows if last_n is None else rows[::-1][:last_n]
-            evolution.instances[attribute] = [_history_instance(row) for row in chosen]
-        return evolution
-
-    def _heads_given(self) -> list[Row]:
-        if self.temporal.window.timeproperty != "observedAt":
-            return self.heads
-        low, high = self._bounds()
-        ends = [head.at_us for head in self.heads[1:]] + [None]
-        return [
-            head
-            for head, end in zip(self.heads, ends, strict=True)
-            if (high is None or head.at_us < high) and (low is None or end is None or end > low)
-        ]
-
-    def instance_time(self, instance: HistoryInstance) -> int:
-        row = next(
-            r for r in self.rows if (r.attribute, r.number) == (instance.attribute, instance.number)
-        )
-        time = self.time(row)
-        assert time is not None
-        return time
-
-
-def _cut(page: EvolutionPage, temporal: TemporalQuery, lines: dict[str, _Timeline]) -> None:
-    times = [
-        lines[evolution.id].instance_time(instance)
-        for evolution in page.evolutions
-        for attribute, instances in evolution.instances.items()
-        if attribute != HEAD
-        for instance in instances
-    ]
-    if len(times) <= temporal.instance_limit:
-        return
-    latest_first = temporal.last_n is not None
-    last: int | None = None
-    for time in sorted(set(times), reverse=latest_first):
-        upto = sum(1 for t in times if (t >= time if latest_first else t <= time))
-        if last is not None and upto > temporal.instance_limit:
-            break
-        last = time
-    assert last is not None
-    page.truncated_at_us = last
-    for evolution in page.evolutions:
-        line = lines[evolution.id]
-        for attribute, instances in evolution.instances.items():
-            if attribute != HEAD:
-                evolution.instances[attribute] = [
-                    one
-                    for one in instances
-                    if (line.instance_time(one) >= last) == latest_first
-                    or line.instance_time(one) == last
-                ]
-
-
-# ── aggregation ───────────────────────────────────────────────────────────────────────────────
-
-
-def _aggregate(line: _Timeline, evolution: Evolution) -> None:
-    temporal = line.temporal
-    aggregation = temporal.aggregation
-    assert aggregation is not None
-    rows = [(row, line.time(row)) for row in line.given() if row.instance is not None]
-    rows = [(row, time) for row, time in rows if time != BEGINNING]
-    low, high = line._bounds()
-    for attribute in dict.fromkeys(row.attribute for row, _ in rows):
-        mine = [(row, time) for row, time in rows if row.attribute == attribute]
-        times = [time for _, time in mine if time is not None]
-        start = min(times) if low is None else low
-        latest = mine[-1][0].instance
-        if latest is not None and latest["type"] != "Property":
-            evolution.kinds[attribute] = latest["type"]
-        for dataset in dict.fromkeys(row.dataset for row, _ in mine):
-            periods: dict[tuple[int, int], list[Instance]] = {}
-            for row, time in mine:
-                if row.dataset != dataset or row.instance is None or time is None:
-                    continue
-                if aggregation.period_months or aggregation.period_us:
-                    span = _period(start, time, aggregation.period_months, aggregation.period_us)
-                else:
-                    span = (start, max(times) if high is None else high)
-                periods.setdefault(span, []).append(row.instance)
-            evolution.aggregates[attribute, dataset] = {
-                method: [
-                    (value, *span)
-                    for span in sorted(periods)
-                    if (value := _value(method, periods[span])) is not None
-                ]
-                for method in dict.fromkeys(aggregation.methods)
-            }
-
-
-def _period(start: int, time: int, months: int, us: int) -> tuple[int, int]:
-    number = 0
-    while True:
-        low = _later(start, number * months) + number * us
-        high = _later(start, (number + 1) * months) + (number + 1) * us
-        if low <= time < high:
-            return low, high
-        number = number + 1 if months else (time - start) // us
-
-
-def _later(us: int, months: int) -> int:
-    moment = EPOCH + timedelta(microseconds=us)
-    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
-    day = min(moment.day, monthrange(year, month + 1)[1])
-    moment = moment.replace(year=year, month=month + 1, day=day)
-    return (moment - EPOCH) // timedelta(microseconds=1)
-
-
-def _value(method: str, instances: Sequence[Instance]) -> Any:
-    values = [instance_value(instance) for instance in instances]
-    compared = [
-        instance_value(instance)
-        for instance in instances
-        if instance["type"] not in ("Relationship", "ListRelationship")
-    ]
-    if method == "totalCount":
-        return len(values)
-    if method == "distinctCount":
-        return len({orjson.dumps(v, option=orjson.OPT_SORT_KEYS) for v in values})
-    numbers = [number for number in map(_number, compared) if number is not None]
-    if not numbers:
-        texts = [text for text in map(_text, compared) if text is not None]
-        choose = {"min": min, "max": max}.get(method)
-        return choose(texts) if choose is not None and texts else None
-    mean = math.fsum(numbers) / len(numbers)
-    return {
-        "sum": lambda: math.fsum(numbers),
-        "avg": lambda: mean,
-        "min": lambda: min(numbers),
-        "max": lambda: max(numbers),
-        "stddev": lambda: math.sqrt(math.fsum((n - mean) ** 2 for n in numbers) / len(numbers)),
-        "sumsq": lambda: math.fsum(n * n for n in numbers),
-    }[method]()
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, list):
-        return len(value)
-    return value if isinstance(value, int | float) else None
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, dict):
-        value = value.get("@value")
-    return value if isinstance(value, str) else None
 
 
 # ── rows ──────────────────────────────────────────────────────────────────────────────────────
@@ -545,16 +268,3 @@ def _is_known(row: Row, known_us: int | None) -> bool:
 
 def _in_order(row: Row) -> tuple[str, str, int, int]:
     return row.attribute, row.dataset or "", row.at_us, row.recorded_us
-
-
-def _history_instance(row: Row) -> HistoryInstance:
-    return HistoryInstance(
-        row.attribute,
-        row.dataset,
-        row.at_us,
-        row.recorded_us,
-        row.superseded_us,
-        row.number,
-        row.instance,
-        row.kind,
-    )

@@ -134,10 +134,13 @@ scopes. Everything given has to hold. An expired entity isn't there.
 (`time.BEGINNING`), per attribute, datasetId and period. Periods start at the window's start, else
 at the attribute's first row in the window; only those with rows are given. Both parts of the
 duration 0: one period, from there to the window's end, else to the last row. totalCount: rows;
-distinctCount: different values. The others take numbers: a JSON number, a boolean as 0 or 1, a list
-as its length; stddev is of the population, sumsq the sum of squares. Without any number in the
-period, min and max take texts, by code point (an object with `@value` by that text). A method that
-has nothing to take gives no row.
+distinctCount: different values. The others take what tables 1 to 3 of clause 4.5.19.1 give them
+(`conurb.model.aggregates`): a JSON number, a boolean as 0 or 1, and (not stddev and sumsq) an array
+as its length; stddev is of the population, sumsq the sum of squares. Where a period has none of
+these: min and max take dates, times of day and date-times, avg times of day (their arithmetic mean,
+cut to the microsecond), and give them as typed values; else min and max take texts, by code point.
+Relationships, URIs (a VocabProperty too), objects and languages count in totalCount and
+distinctCount only. A method that has nothing to take gives no row.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from conurb.errors import TooComplexQueryError
+from conurb.model.aggregates import shown_moment, shown_time_of_day
 from conurb.model.evolution import Evolution
 from conurb.model.query.tree import Aggregation, AggregationMethod
 from conurb.model.time import BEGINNING
@@ -24,23 +25,32 @@ PERIODS_MAX: Final = 100_000
 """Periods in one answer."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_TEXT: Final = 'CASE WHEN h.num IS NULL THEN text_of(h.body::jsonb) END COLLATE "C"'
 _EXACT_MAX: Final = 2.0**53
 
-_SQUARE: Final = "CASE WHEN abs(h.num) >= 1e154 THEN 'Infinity' ELSE h.num * h.num END"
+_ITSELF: Final = (
+    "CASE WHEN strpos(h.body, '[') = 0 THEN h.num "
+    "WHEN jsonb_typeof(value_of(h.body::jsonb)) <> 'array' THEN h.num END"
+)
+"""A number that isn't the length of an array; most documents have no array at all."""
+
+_SQUARE: Final = f"CASE WHEN abs({_ITSELF}) >= 1e154 THEN 'Infinity' ELSE ({_ITSELF}) ^ 2 END"
 """A square that would overflow is an error to PostgreSQL."""
+
+_MOMENT: Final = 'CASE WHEN h.num IS NULL THEN moment_key(h.body::jsonb) END COLLATE "C"'
+_TEXT: Final = 'CASE WHEN h.num IS NULL THEN plain_text(h.body::jsonb) END COLLATE "C"'
+_TIME: Final = "CASE WHEN h.num IS NULL THEN time_of_day(moment_key(h.body::jsonb)) END"
 
 _COLUMNS: Final[dict[AggregationMethod, tuple[str, ...]]] = {
     "totalCount": ("count(*)",),
     "distinctCount": ("count(DISTINCT value_of(h.body::jsonb))",),
     "sum": ("sum(h.num)",),
-    "avg": ("avg(h.num)",),
-    "min": ("min(h.num)", f"min({_TEXT})"),
-    "max": ("max(h.num)", f"max({_TEXT})"),
-    "stddev": ("stddev_pop(h.num)",),
+    "avg": ("avg(h.num)", f"div(sum({_TIME}), count({_TIME}))::bigint"),
+    "min": ("min(h.num)", f"min({_MOMENT})", f"min({_TEXT})"),
+    "max": ("max(h.num)", f"max({_MOMENT})", f"max({_TEXT})"),
+    "stddev": (f"stddev_pop({_ITSELF})",),
     "sumsq": (f"sum({_SQUARE})",),
 }
-"""Method to its columns; the first that isn't null is its value."""
+"""Method to its columns: of numbers, else of moments, else of texts."""
 
 _SERIES: Final = "unnest(o.attrs, o.datasets) s (attr, dataset)"
 _ROW: Final = "h.eid = o.eid AND h.attr = s.attr AND h.dataset = s.dataset"
@@ -84,9 +94,9 @@ async def fill_aggregates(
         columns = iter(values)
         for method in methods:
             found = [next(columns) for _ in _COLUMNS[method]]
-            value = next((one for one in found if one is not None), None)
-            if value is not None:
-                given[method].append((_shown(method, value), start, end))
+            place = next((n for n, one in enumerate(found) if one is not None), None)
+            if place is not None:
+                given[method].append((_shown(method, place, found[place]), start, end))
 
 
 async def _spans(
@@ -187,8 +197,10 @@ class _Periods:
         return self.start + number * period, self.start + (number + 1) * period
 
 
-def _shown(method: AggregationMethod, value: Any) -> Any:
-    """Give a number that was computed as a double without a fraction it hasn't got."""
+def _shown(method: AggregationMethod, place: int, value: Any) -> Any:
+    """Write the value of a column: a double without a fraction it hasn't got, a moment typed."""
+    if place == 1:
+        return shown_time_of_day(value) if method == "avg" else shown_moment(value)
     if method in ("sum", "min", "max", "sumsq") and isinstance(value, float):
         return int(value) if value.is_integer() and abs(value) < _EXACT_MAX else value
     return value

@@ -6,8 +6,10 @@ usual comparison doesn't come here (`conditions`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
+from conurb.model.aggregates import MOMENT_FORMS, MOMENT_NAMES, UNORDERED_NAMES
 from conurb.model.entity import VALUE_MEMBER
 
 _MEMBERS: Final = " ".join(f"WHEN '{kind}' THEN '{name}'" for kind, name in VALUE_MEMBER.items())
@@ -168,3 +170,49 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 """
 """With `{collation}`: ICU's root where the server has it, which lowers every letter."""
+
+
+def _texts(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names))
+
+
+_FORM_OF: Final = " ".join(
+    f"WHEN kind IN ({_texts(names)}) THEN '^(?:{MOMENT_FORMS[name]})$'"
+    for name, names in MOMENT_NAMES.items()
+)
+
+AGGREGATED: Final = rf"""
+-- The key of a Property that is a date, a time of day or a date-time (conurb.model.aggregates).
+CREATE FUNCTION moment_key(node jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN key LIKE '%.%' THEN rtrim(rtrim(key, '0'), '.') ELSE key END
+  FROM (
+    SELECT replace(rtrim(said, 'Z'), ',', '.') AS key FROM (
+      SELECT
+        CASE WHEN typed THEN node #>> '{{value,@value}}' ELSE node ->> 'value' END AS said,
+        CASE WHEN typed THEN node #>> '{{value,@type}}' ELSE node ->> 'valueType' END AS kind,
+        jsonb_typeof(CASE WHEN typed THEN node #> '{{value,@value}}' ELSE node -> 'value' END)
+          AS form
+      FROM (SELECT jsonb_typeof(node -> 'value') = 'object' AS typed) how
+    ) stated
+    WHERE node ->> 'type' = 'Property' AND form = 'string' AND said ~ CASE {_FORM_OF} END
+  ) keyed
+$$;
+
+-- Microseconds since midnight of a key; null for a date and a date-time.
+CREATE FUNCTION time_of_day(key text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN substr(key, 3, 1) = ':' THEN
+    (substr(key, 1, 2)::bigint * 3600 + substr(key, 4, 2)::bigint * 60
+      + substr(key, 7, 2)::bigint) * 1000000 + rpad(substr(key, 10), 6, '0')::bigint END
+$$;
+
+-- The text of a node that is compared as one when it is aggregated.
+CREATE FUNCTION plain_text(node jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN node ->> 'type' IN ('Property', 'JsonProperty')
+    AND jsonb_typeof(value_of(node)) = 'string'
+    AND coalesce(node ->> 'valueType', '') NOT IN ({_texts(UNORDERED_NAMES)})
+  THEN value_of(node) #>> '{{}}' END
+$$;
+"""

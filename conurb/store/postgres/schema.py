@@ -28,7 +28,7 @@ from conurb.errors import UnavailableError
 from conurb.model.evolution import HEAD
 from conurb.model.time import BEGINNING
 from conurb.store.postgres.connection import Address, driver
-from conurb.store.postgres.functions import COLLATION, FUNCTIONS
+from conurb.store.postgres.functions import AGGREGATED, COLLATION, FUNCTIONS
 
 HEAD_TERM: Final = 0
 """The term of the pseudo-attribute that holds an object's types, scope and expiry."""
@@ -128,7 +128,7 @@ _SHAPES: Final = (
 )
 """So that a tile of points costs no look for lines and areas."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_FIRST + FUNCTIONS, _SHAPES)
+MIGRATIONS: Final[tuple[str, ...]] = (_FIRST + FUNCTIONS, _SHAPES, AGGREGATED)
 """Migration n leads from version n to n + 1; what has been released is never edited."""
 
 _ICU: Final = "und-x-icu"

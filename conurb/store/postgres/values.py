@@ -16,7 +16,8 @@ from typing import Any, Final
 import orjson
 
 from conurb.errors import BadRequestDataError
-from conurb.model.entity import Attributes, Instance, instance_value
+from conurb.model.aggregates import find_number
+from conurb.model.entity import Attributes, Instance
 
 REGULAR_LENGTH_MAX: Final = 200
 """Characters of a text that is kept beside the document."""
@@ -54,10 +55,8 @@ def number_of(instance: Instance) -> float | None:
 
     None for everything else.
     """
-    value = instance_value(instance)
-    if isinstance(value, bool | int | float):
-        return float(value)
-    return float(len(value)) if isinstance(value, list) else None
+    number = find_number(instance)
+    return None if number is None else float(number)
 
 
 def json_text(value: Any, entity_id: str) -> str:

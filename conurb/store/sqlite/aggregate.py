@@ -6,16 +6,19 @@ What the methods take and where periods begin is said in `conurb.model.query.mat
 from __future__ import annotations
 
 from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import orjson
 
 from conurb.errors import TooComplexQueryError
+from conurb.model.aggregates import shown_moment, shown_time_of_day
 from conurb.model.evolution import Evolution
 from conurb.model.query.tree import AggregationMethod, TemporalQuery
 from conurb.store.sqlite.sources import Reach
-from conurb.store.sqlite.values import FALSE, IRREGULAR, TEXT_FIRST, TRUE
+from conurb.store.sqlite.values import FALSE, IRREGULAR, TRUE
 from conurb.store.sqlite.windows import Window
 
 PERIODS_MAX: Final = 100_000
@@ -23,44 +26,58 @@ PERIODS_MAX: Final = 100_000
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_VALUE: Final = (
-    "coalesce(h.body -> '$.value', h.body -> '$.object', h.body -> '$.json', h.body -> '$.vocab', "
-    "h.body -> '$.languageMap', h.body -> '$.valueList', h.body -> '$.objectList')"
-)
 _LIST: Final = (
     "coalesce(h.body -> '$.value', h.body -> '$.json', h.body -> '$.valueList', "
     "h.body -> '$.vocab')"
 )
-
+_SCALAR: Final = (
+    f"WHEN h.val < '' THEN h.val WHEN h.val = '{TRUE}' THEN 1 WHEN h.val = '{FALSE}' THEN 0"
+)
+_ITSELF: Final = f"CASE {_SCALAR} END"
 _NUMBER: Final = (
-    f"CASE WHEN h.val < '' THEN h.val WHEN h.val = '{TRUE}' THEN 1 WHEN h.val = '{FALSE}' THEN 0 "
-    f"WHEN h.val = '{IRREGULAR}' THEN CASE json_type({_LIST}) WHEN 'array' THEN "
+    f"CASE {_SCALAR} WHEN h.val = '{IRREGULAR}' THEN CASE json_type({_LIST}) WHEN 'array' THEN "
     f"json_array_length({_LIST}) END END"
 )
-_TEXT: Final = (
-    f"CASE WHEN typeof(h.val) <> 'text' THEN NULL WHEN h.val >= '{TEXT_FIRST}' THEN h.val "
-    f"WHEN h.val = '{IRREGULAR}' THEN CASE json_type({_VALUE}) WHEN 'text' THEN "
-    f"CASE WHEN h.body ->> '$.type' NOT LIKE '%Relationship' THEN {_VALUE} ->> '$' END "
-    f"WHEN 'object' THEN {_VALUE} ->> '$.\"@value\"' END END"
-)
-_DISTINCT: Final = f"CASE WHEN h.val = '{IRREGULAR}' THEN {_VALUE} ELSE h.val END"
+_MOMENT: Final = "CASE WHEN typeof(h.val) = 'text' THEN conurb_moment(h.body) END"
+_TIME: Final = "CASE WHEN typeof(h.val) = 'text' THEN conurb_time_of_day(h.body) END"
+_TEXT: Final = "CASE WHEN typeof(h.val) = 'text' THEN conurb_text(h.body) END"
+_DISTINCT: Final = f"CASE WHEN h.val = '{IRREGULAR}' THEN conurb_value(h.body) ELSE h.val END"
 
 
-def _columns(method: AggregationMethod) -> str:
+def _column(method: AggregationMethod) -> str:
     """Write the SQL of a method; `:shift` is near the values, so that squares lose nothing."""
-    shifted = f"(({_NUMBER}) - :shift)"
-    count = f"count({_NUMBER})"
+    shifted = f"(({_ITSELF}) - :shift)"
+    count = f"count({_ITSELF})"
     variance = f"(sum({shifted} * {shifted}) - sum({shifted}) * sum({shifted}) / {count}) / {count}"
     return {
         "totalCount": "count(*)",
         "distinctCount": f"count(DISTINCT {_DISTINCT})",
         "sum": f"sum({_NUMBER})",
         "avg": f"avg({_NUMBER})",
-        "min": f"coalesce(min({_NUMBER}), min({_TEXT}))",
-        "max": f"coalesce(max({_NUMBER}), max({_TEXT}))",
+        "min": f"min({_NUMBER})",
+        "max": f"max({_NUMBER})",
         "stddev": f"sqrt(max(0.0, {variance}))",
-        "sumsq": f"sum(({_NUMBER}) * ({_NUMBER}))",
+        "sumsq": f"sum(({_ITSELF}) * ({_ITSELF}))",
     }[method]
+
+
+_NOTHING: Final = ("NULL", "NULL")
+_WITHOUT_NUMBERS: Final[dict[AggregationMethod, tuple[str, str]]] = {
+    "avg": (f"sum({_TIME}) / count({_TIME})", "NULL"),
+    "min": (f"min({_MOMENT})", f"min({_TEXT})"),
+    "max": (f"max({_MOMENT})", f"max({_TEXT})"),
+}
+"""Method to what it gives where a period has no number: of moments, else of texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """The periods of a series: of one length, or (as JSON) those of the calendar, or one."""
+
+    start: int
+    end: int
+    period_us: int
+    bounds: str | None = None
 
 
 class Aggregator:
@@ -136,50 +153,65 @@ class Aggregator:
     def _aggregate(
         self, series: tuple[int, int, int], start: int, end: int, first: int, last: int
     ) -> dict[AggregationMethod, list[tuple[Any, int, int]]]:
-        aggregation = self._aggregation
-        columns = ", ".join(_columns(method) for method in self._methods)
-        shift = self._shift(series)
-        if not aggregation.period_months and not aggregation.period_us:
-            rows = self._execute(
-                f"SELECT 0, {columns} FROM history h WHERE {self._where}", series, shift=shift
+        columns = [_column(method) for method in self._methods]
+        spans = self._spans(start, end, first, last)
+        rows = [
+            list(row) for row in self._rows_of(series, columns, spans, shift=self._shift(series))
+        ]
+        self._check(len(rows))
+        without = [
+            place
+            for place, method in enumerate(self._methods)
+            if method in _WITHOUT_NUMBERS and any(row[2 + place] is None for row in rows)
+        ]
+        if without:
+            more = [part for n in without for part in _WITHOUT_NUMBERS[self._methods[n]]]
+            for row, (_, _, *parts) in zip(rows, self._rows_of(series, more, spans), strict=True):
+                for number, place in enumerate(without):
+                    if row[2 + place] is None:
+                        moment, text = parts[2 * number : 2 * number + 2]
+                        row[2 + place] = _shown(self._methods[place], moment, text)
+        return self._given(rows)
+
+    def _rows_of(
+        self, series: tuple[int, int, int], columns: list[str], spans: _Spans, **more: Any
+    ) -> Iterator[Any]:
+        """Stream (start, end, values of the columns) of each period that has rows."""
+        wanted = ", ".join(columns)
+        if spans.bounds is not None:
+            yield from self._execute(
+                f"SELECT p.value ->> 0, p.value ->> 1, {wanted} "
+                f"FROM json_each(:bounds) p CROSS JOIN history h WHERE {self._where} "
+                f"AND {self._time} >= p.value ->> 0 AND {self._time} < p.value ->> 1 "
+                "GROUP BY p.key ORDER BY p.key",
+                series,
+                bounds=spans.bounds,
+                **more,
             )
-            return self._given((start, self._range_end(end), *row[1:]) for row in rows)
-        if aggregation.period_months:
-            return self._by_calendar(series, columns, shift, start, first, last)
-        rows = self._execute(
-            f"SELECT ({self._time} - :start) / :period AS k, {columns} FROM history h "
+            return
+        if not spans.period_us:
+            for row in self._execute(
+                f"SELECT {wanted} FROM history h WHERE {self._where}", series, **more
+            ):
+                yield spans.start, spans.end, *row
+            return
+        for number, *values in self._execute(
+            f"SELECT ({self._time} - :start) / :period AS k, {wanted} FROM history h "
             f"WHERE {self._where} GROUP BY k ORDER BY k",
             series,
-            shift=shift,
-            start=start,
-            period=aggregation.period_us,
-        )
-        period = aggregation.period_us
-        return self._given(
-            (start + k * period, start + (k + 1) * period, *values) for k, *values in rows
-        )
+            start=spans.start,
+            period=spans.period_us,
+            **more,
+        ):
+            low = spans.start + number * spans.period_us
+            yield low, low + spans.period_us, *values
 
-    def _by_calendar(
-        self,
-        series: tuple[int, int, int],
-        columns: str,
-        shift: float,
-        start: int,
-        first: int,
-        last: int,
-    ) -> dict[AggregationMethod, list[tuple[Any, int, int]]]:
-        """Aggregate by periods whose length in days differs: their bounds come as a table."""
+    def _spans(self, start: int, end: int, first: int, last: int) -> _Spans:
+        aggregation = self._aggregation
+        if not aggregation.period_months:
+            return _Spans(start, self._range_end(end), aggregation.period_us)
         bounds = [pair for pair in self._periods(start, last) if pair[1] > first]
-        rows = self._execute(
-            f"SELECT p.value ->> 0, p.value ->> 1, {columns} "
-            f"FROM json_each(:bounds) p CROSS JOIN history h WHERE {self._where} "
-            f"AND {self._time} >= p.value ->> 0 AND {self._time} < p.value ->> 1 "
-            "GROUP BY p.key ORDER BY p.key",
-            series,
-            shift=shift,
-            bounds=orjson.dumps(bounds).decode(),
-        )
-        return self._given(rows)
+        return _Spans(start, end, 0, orjson.dumps(bounds).decode())
 
     def _periods(self, start: int, last: int) -> list[tuple[int, int]]:
         aggregation = self._aggregation
@@ -212,19 +244,28 @@ class Aggregator:
         ).get
         return float(found) if isinstance(found, int | float) else 0.0
 
+    def _check(self, periods: int) -> None:
+        self._rows += periods
+        if self._rows > PERIODS_MAX:
+            raise TooComplexQueryError(
+                f"the answer has more than {PERIODS_MAX} periods; ask for longer ones"
+            )
+
     def _given(self, rows: Any) -> dict[AggregationMethod, list[tuple[Any, int, int]]]:
         """Sort the values of each period to their methods; what has no meaning is left out."""
         given: dict[AggregationMethod, list[tuple[Any, int, int]]] = {m: [] for m in self._methods}
         for low, high, *values in rows:
-            self._rows += 1
-            if self._rows > PERIODS_MAX:
-                raise TooComplexQueryError(
-                    f"the answer has more than {PERIODS_MAX} periods; ask for longer ones"
-                )
             for method, value in zip(self._methods, values, strict=True):
                 if value is not None:
                     given[method].append((value, low, high))
         return given
+
+
+def _shown(method: AggregationMethod, moment: Any, text: str | None) -> Any:
+    """Write what a period without numbers has: the best moment, else the best text."""
+    if moment is None:
+        return text
+    return shown_time_of_day(moment) if method == "avg" else shown_moment(moment)
 
 
 def months_later(us: int, months: int) -> int:

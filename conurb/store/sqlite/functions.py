@@ -1,4 +1,4 @@
-"""SQL functions that SQLite lacks: regular expressions, planar relations, distances, collation.
+"""SQL functions that SQLite lacks: patterns, planar relations, distances, collation, moments.
 
 All are deterministic and cheap to repeat: patterns and reference geometries are kept. They are
 called only for rows that indexes and plain comparisons have left over.
@@ -13,6 +13,8 @@ from typing import Any, Final
 import apsw
 import orjson
 
+from conurb.model.aggregates import find_moment, find_text, time_of_day_us
+from conurb.model.entity import instance_value
 from conurb.model.geometry import distance_m, from_wkb, from_wkt, to_shapely
 from conurb.model.query.automaton import search
 from conurb.model.query.match import has_scope
@@ -71,6 +73,23 @@ def _scope_fits(pattern: str, scope: str) -> bool:
     return has_scope(ScopeIs(pattern), (scope,))
 
 
+def _moment(body: str) -> str | None:
+    return find_moment(orjson.loads(body))
+
+
+def _time_of_day(body: str) -> int | None:
+    key = find_moment(orjson.loads(body))
+    return None if key is None else time_of_day_us(key)
+
+
+def _text(body: str) -> str | None:
+    return find_text(orjson.loads(body))
+
+
+def _value(body: str) -> bytes:
+    return orjson.dumps(instance_value(orjson.loads(body)), option=orjson.OPT_SORT_KEYS)
+
+
 def register(connection: apsw.Connection) -> None:
     """Make the functions known to a connection."""
     named: tuple[tuple[str, Callable[..., Any], int], ...] = (
@@ -79,6 +98,10 @@ def register(connection: apsw.Connection) -> None:
         ("conurb_distance", _distance, 4),
         ("conurb_scope_fits", _scope_fits, 2),
         ("conurb_collation", collation_key, 1),
+        ("conurb_moment", _moment, 1),
+        ("conurb_time_of_day", _time_of_day, 1),
+        ("conurb_text", _text, 1),
+        ("conurb_value", _value, 1),
     )
     for name, function, arguments in named:
         connection.create_scalar_function(name, function, arguments, deterministic=True)
