@@ -29,7 +29,8 @@ class Message:
     `at_us` is when it was received; of a recording, the recorded time moved to the present.
     `recorded_us` is the time as it was recorded. `topic` is the MQTT topic, the file's name, the
     URL, or what a recording says. `position` is how far the source has been read with it; `key`
-    tells messages of a source apart whose positions aren't one line (a file of many).
+    tells messages of a source apart whose positions aren't one line (a file of many). `fault` says
+    why what came can't be taken (over a bound, not to be opened): it is set aside.
     """
 
     body: bytes
@@ -39,6 +40,7 @@ class Message:
     provenance: Provenance = "live"
     position: int = 0
     key: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class MqttTopics:
     """Listen to topics of a broker: `mqtt://user:password@host:port` or `mqtts://`.
 
     With `qos` 1 the session is kept by the broker and a message is acknowledged once it is
-    stored, so that nothing is lost while this node is away.
+    stored, so that nothing is lost while this node is away. A message over `bytes_max` is set
+    aside.
     """
 
     url: str
@@ -71,7 +74,10 @@ class MqttTopics:
 
 @dataclass(frozen=True, slots=True)
 class FileWatch:
-    """Watch a folder's files: each new or changed file is a message, or each new line of one."""
+    """Watch a folder's files: each new or changed file is a message, or each new line of one.
+
+    A file (or a line) over `bytes_max`, or one that may not be read, is set aside.
+    """
 
     folder: Path
     pattern: str = "*"
@@ -128,8 +134,8 @@ class Stream:
 Source = HttpPoll | MqttTopics | FileWatch | Recording | Simulation | Stream
 
 Read = Callable[[Message, "Site"], Awaitable["Sequence[Operation]"]]
-"""Turns a message into operations; raises InputError (or ValueError, KeyError) for garbage, which
-sets the message aside in the connector's dead-letter file."""
+"""Turns a message into operations; raises InputError (or ValueError, KeyError) for garbage. Any
+error but UnavailableError, after which it comes again, sets the message aside as a dead letter."""
 
 
 @dataclass(frozen=True, slots=True)

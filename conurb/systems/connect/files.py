@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,15 @@ CHUNK_BYTES: Final = 1024 * 1024
 """How much of a growing file is read at once; a line that is longer is read when it ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is new of a file: a body and how far it goes, or why it can't be had."""
+
+    body: bytes
+    position: int
+    fault: str = ""
+
+
 class FileFeed:
     """The feed of a folder."""
 
@@ -28,6 +38,7 @@ class FileFeed:
         self._source = source
         self._reading = reading
         self._read: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
 
     async def messages(self) -> AsyncIterator[Message]:
         """Stream what is new in the folder, file by file in order of name."""
@@ -58,33 +69,45 @@ class FileFeed:
         if name not in self._read:
             self._read[name] = await self._reading.position(name)
         while pieces := await asyncio.to_thread(self._pieces, path, name):
-            for body, position in pieces:
-                self._read[name] = position
+            for piece in pieces:
+                self._read[name] = piece.position
                 yield Message(
-                    body,
+                    piece.body,
                     topic=name,
                     at_us=self._reading.site.now_us(),
-                    position=position,
+                    position=piece.position,
                     key=name,
+                    fault=piece.fault,
                 )
 
-    def _pieces(self, path: Path, name: str) -> list[tuple[bytes, int]]:
+    def _pieces(self, path: Path, name: str) -> list[_Piece]:
         """Give what is new of a file, or a part of it; nothing when it has gone."""
-        read = self._lines if self._source.lines else self._whole
         try:
-            return list(read(path, name))
+            if self._source.lines:
+                return list(self._lines(path, name))
+            about = path.stat()
+            if about.st_mtime_ns <= self._read[name]:
+                return []
+            return [self._whole(path, about)]
         except FileNotFoundError:
             return []
+        except OSError as error:
+            # What can't be opened is told once, and read when it has changed.
+            changed = path.stat().st_mtime_ns
+            if self._refused.get(name) == changed:
+                return []
+            self._refused[name] = changed
+            position = self._read[name] if self._source.lines else changed
+            return [_Piece(b"", position, f"{name} can't be read: {error.strerror}")]
 
-    def _whole(self, path: Path, name: str) -> Iterator[tuple[bytes, int]]:
-        about = path.stat()
-        if about.st_mtime_ns <= self._read[name]:
-            return
-        if about.st_size > self._source.bytes_max:
-            raise UnavailableError(f"{path} is over {self._source.bytes_max} bytes")
-        yield path.read_bytes(), about.st_mtime_ns
+    def _whole(self, path: Path, about: os.stat_result) -> _Piece:
+        bound = self._source.bytes_max
+        if about.st_size > bound:
+            fault = f"{path.name}: {about.st_size} bytes; at most {bound} are taken"
+            return _Piece(b"", about.st_mtime_ns, fault)
+        return _Piece(path.read_bytes(), about.st_mtime_ns)
 
-    def _lines(self, path: Path, name: str) -> Iterator[tuple[bytes, int]]:
+    def _lines(self, path: Path, name: str) -> Iterator[_Piece]:
         """Give the whole lines of one chunk; what follows the last line end isn't whole yet."""
         read = self._read[name]
         size = path.stat().st_size
@@ -97,8 +120,16 @@ class FileFeed:
             chunk = file.read(CHUNK_BYTES)
             if b"\n" not in chunk and len(chunk) == CHUNK_BYTES:
                 chunk += file.readline(self._source.bytes_max)
+        if b"\n" not in chunk and len(chunk) > self._source.bytes_max:
+            yield self._line(chunk, read + len(chunk))
+            return
         for line in chunk.split(b"\n")[:-1]:
             read += len(line) + 1
             if line.strip():
-                yield line.rstrip(b"\r"), read
+                yield self._line(line.rstrip(b"\r"), read)
         self._read[name] = read
+
+    def _line(self, line: bytes, position: int) -> _Piece:
+        bound = self._source.bytes_max
+        fault = f"{len(line)} bytes; at most {bound} are taken" if len(line) > bound else ""
+        return _Piece(line, position, fault)

@@ -22,11 +22,12 @@ from paho.mqtt.properties import Properties
 
 from conurb.errors import ForbiddenError, UnavailableError
 from conurb.systems.connect.feed import Reading
-from conurb.systems.sources import Message, MqttTopics
+from conurb.systems.sources import MESSAGE_BYTES_MAX, Message, MqttTopics
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 IN_FLIGHT_MAX: Final = 2_000
-"""How many messages the broker may send ahead of their acknowledgements."""
+"""How many messages the broker may send ahead of their acknowledgements, and how many wait here; of
+quality of service 0, which promises nothing, those that come beyond are dropped."""
 SESSION_S: Final = 7 * 86_400
 """How long the broker is asked to keep the session of a node that is away."""
 CONNECT_S: Final = 10.0
@@ -87,8 +88,11 @@ class MqttFeed:
     def _message(self, message: aiomqtt.Message) -> Message:
         payload: Any = message.payload
         body = payload if isinstance(payload, bytes) else str(payload or "").encode()
-        topic = str(message.topic)
-        return Message(body, topic=topic, at_us=self._reading.site.now_us())
+        topic, at_us = str(message.topic), self._reading.site.now_us()
+        if len(body) > self._source.bytes_max:
+            fault = f"{len(body)} bytes; at most {self._source.bytes_max} are taken"
+            return Message(body, topic=topic, at_us=at_us, fault=fault)
+        return Message(body, topic=topic, at_us=at_us)
 
     async def stored(self, messages: Sequence[Message]) -> None:
         """Acknowledge what has been stored: messages come and are stored in one order."""
@@ -114,6 +118,7 @@ class MqttFeed:
             await probe.wait_closed()
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.ReceiveMaximum = IN_FLIGHT_MAX
+        properties.MaximumPacketSize = MESSAGE_BYTES_MAX
         properties.SessionExpiryInterval = SESSION_S if self._source.qos else 0
         client = _Client(
             host,
@@ -121,6 +126,7 @@ class MqttFeed:
             identifier=self._identifier(),
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=not self._source.qos,
+            max_queued_incoming_messages=IN_FLIGHT_MAX,
             properties=properties,
             username=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),

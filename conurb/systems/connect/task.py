@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from conurb.errors import ConurbError, UnavailableError
+from conurb.errors import ConurbError, InvalidRequestError, UnavailableError
 from conurb.systems.connect.feed import Feed, Reading
 from conurb.systems.connect.files import FileFeed
 from conurb.systems.connect.poll import PollFeed
@@ -44,7 +44,8 @@ LINGER_S: Final = 0.01
 _log = logging.getLogger(__name__)
 
 GARBAGE = (ConurbError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
-"""What a reader raises for a message that isn't what it should be."""
+"""What a reader raises for a message that isn't what it should be; anything else is a fault of the
+reader's, and is logged besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +132,14 @@ class ConnectorTask:
 
     async def _read(self, message: Message) -> Sequence[Operation]:
         try:
+            if message.fault:
+                raise InvalidRequestError(message.fault)
             return await self._connector.read(message, self._site)
         except UnavailableError:
             raise
-        except GARBAGE as error:
+        except Exception as error:  # one message must not stop all that come after it
+            if not isinstance(error, GARBAGE):
+                _log.exception("%s can't read a message", self._connector.name)
             await self._pen.set_aside(
                 error, body=message.body, topic=message.topic, position=message.position
             )

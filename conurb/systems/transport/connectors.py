@@ -4,7 +4,8 @@ In the table `[system.transport]` of the settings, each list names sources:
 
     [[system.transport.feeds]]
     kind = "gtfs-rt"                       # gtfs-rt, siri, datex, points
-    name = "bus"                           # the feed's name, that of its timetable
+    name = "bus"                           # the feed's name, that of its timetable; several may be
+                                           # of one: vehicles, trip updates and alerts by themselves
     url = "https://example.org/vehicles.pb"
     every_s = 10
     # or folder = "inbox" (files as they come), or mqtt = "mqtt://host:1883" with topics = [...]
@@ -13,7 +14,9 @@ In the table `[system.transport]` of the settings, each list names sources:
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from random import Random
@@ -46,7 +49,7 @@ from conurb.systems.transport.importing import (
     service_span,
     write_once,
 )
-from conurb.systems.transport.live import Batch
+from conurb.systems.transport.live import Batch, Notice
 from conurb.systems.transport.live_objects import entities_of, segment
 from conurb.systems.transport.objects import Maker
 from conurb.systems.transport.observing import Observe
@@ -71,7 +74,15 @@ POINTS_EVERY_S: Final = 60.0
 def connectors(site: Site) -> Sequence[Connector]:
     """Give the sources that the site's settings name; raise ConfigError for a wrong one."""
     told = site.options.get("feeds", ())
-    return [_connector(one, number) for number, one in enumerate(told)]
+    found: list[Connector] = []
+    named: Counter[str] = Counter()
+    for number, one in enumerate(told):
+        connector = _connector(one, number)
+        named[connector.name] += 1
+        if named[connector.name] > 1:
+            connector = replace(connector, name=f"{connector.name}-{named[connector.name]}")
+        found.append(connector)
+    return found
 
 
 def _connector(told: Mapping[str, Any], number: int) -> Connector:
@@ -101,19 +112,30 @@ def maker_at(site: Site, feed: str, source: str = "") -> Maker:
     return Maker(site.owner, source or f"feed {feed}", feed)
 
 
-def operations_of(batch: Batch, maker: Maker) -> list[Operation]:
-    """Give the operations that state what a message tells."""
-    return [Observe(one) for one in entities_of(batch, maker)]
+def operations_of(batch: Batch, maker: Maker, *, told_us: int = 0) -> list[Operation]:
+    """Give the operations that state what a message tells; `told_us` is when it came."""
+    return [Observe(one) for one in entities_of(batch, maker, told_us=told_us)]
 
 
 def _reader(name: str, read: Callable[[bytes, int], Batch]) -> Callable[[Message, Site], Any]:
-    """Give what reads the messages of a feed; beside the event loop, for they may be large."""
+    """Give what reads the messages of a feed; beside the event loop, for they may be large.
+
+    An alert that a source told before and leaves out of all that it has is over.
+    """
+    told: set[str] = set()
 
     async def taken(message: Message, site: Site) -> Sequence[Operation]:
         maker = maker_at(site, name)
 
         def operations() -> list[Operation]:
-            return operations_of(read(message.body, message.at_us), maker)
+            batch = read(message.body, message.at_us)
+            if batch.whole:
+                now = {one.id for one in batch.notices}
+                gone = [Notice(one, message.at_us, ended=True) for one in sorted(told - now)]
+                batch = replace(batch, notices=(*batch.notices, *gone))
+                told.clear()
+                told.update(now)
+            return operations_of(batch, maker, told_us=message.at_us)
 
         return await asyncio.to_thread(operations)
 

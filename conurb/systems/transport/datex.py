@@ -2,7 +2,7 @@
 
 Elements are asked for by local name, so that both versions, and their many namespaces, read alike.
 Several values of one site (lanes, classes of vehicles) become one: flows add up, speeds and
-occupancies are averaged.
+occupancies are averaged. What stands along a line (a GML list of positions) is shown at its middle.
 """
 
 from __future__ import annotations
@@ -18,9 +18,17 @@ from conurb.systems.transport.siri import xml
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
-ROOTS: Final = frozenset({"d2LogicalModel", "messageContainer", "payload", "payloadPublication"})
+ROOTS: Final = frozenset(
+    {"d2LogicalModel", "messageContainer", "payload", "payloadPublication"}
+    | {"situationPublication", "measuredDataPublication", "measurementSiteTablePublication"}
+)
+ENVELOPE: Final = "Envelope"
+"""SOAP, in which the profile for pulling hands a model over."""
 TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 LANG: Final = "lang"
+
+SITES: Final = ("measurementSiteRecord", "measurementSite")
+"""What a table of sites calls one: in version 2, and in version 3."""
 
 _CAUSES: Final = {
     "Accident": ("ACCIDENT", "SIGNIFICANT_DELAYS"),
@@ -31,10 +39,18 @@ _CAUSES: Final = {
     "WeatherRelatedRoadConditions": ("WEATHER", "OTHER_EFFECT"),
     "NonWeatherRelatedRoadConditions": ("OTHER_CAUSE", "OTHER_EFFECT"),
     "VehicleObstruction": ("TECHNICAL_PROBLEM", "OTHER_EFFECT"),
+    "EquipmentOrSystemFault": ("TECHNICAL_PROBLEM", "OTHER_EFFECT"),
     "GeneralObstruction": ("OTHER_CAUSE", "OTHER_EFFECT"),
     "AnimalPresenceObstruction": ("OTHER_CAUSE", "OTHER_EFFECT"),
+    "EnvironmentalObstruction": ("WEATHER", "OTHER_EFFECT"),
+    "InfrastructureDamageObstruction": ("OTHER_CAUSE", "OTHER_EFFECT"),
+    "AuthorityOperation": ("POLICE_ACTIVITY", "OTHER_EFFECT"),
+    "DisturbanceActivity": ("DEMONSTRATION", "OTHER_EFFECT"),
     "PublicEvent": ("OTHER_CAUSE", "OTHER_EFFECT"),
     "RoadOrCarriagewayOrLaneManagement": ("OTHER_CAUSE", "OTHER_EFFECT"),
+    "SpeedManagement": ("OTHER_CAUSE", "SIGNIFICANT_DELAYS"),
+    "WinterDrivingManagement": ("WEATHER", "OTHER_EFFECT"),
+    "GeneralNetworkManagement": ("OTHER_CAUSE", "OTHER_EFFECT"),
     "ReroutingManagement": ("OTHER_CAUSE", "DETOUR"),
 }
 """Type of a situation record to cause and effect in the words of GTFS-Realtime."""
@@ -55,12 +71,7 @@ def read(body: bytes, *, at_us: int) -> Batch:
     Raises InvalidRequestError when it isn't DATEX II, BadRequestDataError for a value that is
     none.
     """
-    root = xml.parse(body)
-    name = xml.local(root)
-    if name not in ROOTS:
-        raise InvalidRequestError(
-            f"a document <{name}> is not DATEX II: {', '.join(sorted(ROOTS))} are expected"
-        )
+    root = _model(xml.parse(body))
     published = next(xml.descendants(root, "publicationTime"), None)
     told_us = at_us
     if published is not None:
@@ -71,10 +82,23 @@ def read(body: bytes, *, at_us: int) -> Batch:
         for record in xml.children(situation, "situationRecord")
     ]
     flows = [
-        *(_site(one, told_us) for one in xml.descendants(root, "measurementSiteRecord")),
+        *(_site(one, told_us) for name in SITES for one in xml.descendants(root, name)),
         *(_flow(one, told_us) for one in xml.descendants(root, "siteMeasurements")),
     ]
     return Batch(notices=tuple(notices), flows=tuple(one for one in flows if one is not None))
+
+
+def _model(root: Element) -> Element:
+    """Find the model or publication that a document is, or that its envelope holds."""
+    name = xml.local(root)
+    held = root
+    if name == ENVELOPE:
+        held = next((one for one in root.iter() if xml.local(one) in ROOTS), root)
+    if xml.local(held) not in ROOTS:
+        raise InvalidRequestError(
+            f"a document <{name}> is not DATEX II: {', '.join(sorted(ROOTS))} are expected"
+        )
+    return held
 
 
 # ── situations ────────────────────────────────────────────────────────────────────────────────
@@ -86,6 +110,7 @@ def _notice(situation: Element, record: Element, at_us: int) -> Notice:
     validity = xml.find(record, "validity")
     period = xml.find(validity, "validityTimeSpecification")
     status = xml.text(validity, "validityStatus")
+    life = xml.find(record, "management", "lifeCycleManagement")
     lon, lat = _place(record)
     severity = xml.text(record, "severity") or xml.text(situation, "overallSeverity")
     version_us = xml.moment(record, "situationRecordVersionTime")
@@ -101,7 +126,7 @@ def _notice(situation: Element, record: Element, at_us: int) -> Notice:
         text=_comments(record),
         lon=lon,
         lat=lat,
-        ended=status == "suspended" or xml.text(record, "management", "end") == "true",
+        ended=status == "suspended" or "true" in (xml.text(life, "end"), xml.text(life, "cancel")),
     )
 
 
@@ -130,9 +155,31 @@ def _place(element: Element) -> tuple[float | None, float | None]:
     for name in ("locationForDisplay", "pointCoordinates", "coordinatesForDisplay"):
         for one in xml.descendants(element, name):
             lon, lat = xml.number(one, "longitude"), xml.number(one, "latitude")
-            if lon is not None and lat is not None and abs(lon) <= 180 and abs(lat) <= 90:
+            if lon is not None and lat is not None and _on_earth(lon, lat):
                 return lon, lat
+    for line in xml.descendants(element, "posList"):
+        positions = _positions(line.text or "")
+        if positions:
+            return positions[len(positions) // 2]
     return None, None
+
+
+def _positions(text: str) -> list[tuple[float, float]]:
+    """Read a GML list of positions, latitude first as DATEX II has them; [] when it is none.
+
+    >>> _positions("31.2 121.4 31.3 121.5")
+    [(121.4, 31.2), (121.5, 31.3)]
+    """
+    try:
+        numbers = [float(one) for one in text.split()]
+    except ValueError:
+        return []
+    found = list(zip(numbers[1::2], numbers[::2], strict=False))
+    return found if all(_on_earth(lon, lat) for lon, lat in found) else []
+
+
+def _on_earth(lon: float, lat: float) -> bool:
+    return abs(lon) <= 180 and abs(lat) <= 90
 
 
 # ── measured data ─────────────────────────────────────────────────────────────────────────────
@@ -151,7 +198,8 @@ def _site(record: Element, at_us: int) -> Flow | None:
 def _flow(measured: Element, at_us: int) -> Flow | None:
     reference = xml.find(measured, "measurementSiteReference")
     site = "" if reference is None else reference.get("id") or ""
-    when_us = xml.moment(measured, "measurementTimeDefault") or at_us
+    when = xml.find(measured, "measurementTimeDefault")
+    when_us = xml.moment(when, "timeValue") or xml.moment(measured, "measurementTimeDefault")
     speeds = list(_numbers(measured, "averageVehicleSpeed", "speed"))
     flows = list(_numbers(measured, "vehicleFlow", "vehicleFlowRate"))
     shares = list(_numbers(measured, "occupancy", "percentage"))
@@ -159,7 +207,7 @@ def _flow(measured: Element, at_us: int) -> Flow | None:
         return None
     return Flow(
         site=site,
-        at_us=when_us,
+        at_us=when_us or at_us,
         speed_kmh=round(fmean(speeds), 1) if speeds else None,
         intensity_vph=sum(flows) if flows else None,
         occupancy=round(fmean(shares) / 100, 4) if shares else None,

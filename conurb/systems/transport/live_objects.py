@@ -49,7 +49,11 @@ OVER_S: Final = 600
 """Seconds after which a call that was expected is over."""
 
 NOTICE_LIFE_S: Final = 86_400
-"""How long an alert without an end stays after it was last told."""
+"""How long an alert stays after it was last told: one without an end, and any of a source that
+tells each time all that it has."""
+
+TOLD_S: Final = 3_600
+"""Times of telling count by the hour, so that telling an alert again rarely changes its object."""
 
 WHOLE_MAX: Final = 2**31 - 1
 """What the formats hold of a sequence or a delay."""
@@ -78,12 +82,12 @@ def state_of(index: float) -> str:
 # ── to objects ────────────────────────────────────────────────────────────────────────────────
 
 
-def entities_of(batch: Batch, maker: Maker) -> list[Entity]:
-    """Make the objects that a message tells of."""
+def entities_of(batch: Batch, maker: Maker, *, told_us: int = 0) -> list[Entity]:
+    """Make the objects that a message tells of; `told_us` is when it came, if that is known."""
     return [
         *(vehicle(one, maker) for one in batch.positions),
         *(estimation(one, maker) for one in batch.calls if one.trip),
-        *(alert(one, maker) for one in batch.notices),
+        *(alert(one, maker, told_us=told_us, whole=batch.whole) for one in batch.notices),
         *(flow(one, maker) for one in batch.flows),
     ]
 
@@ -143,9 +147,16 @@ def _moment(moment_us: int | None, at_us: int) -> Instance | None:
     return None if moment_us is None else some(shown_us(moment_us), at_us=at_us)
 
 
-def alert(told: Notice, maker: Maker) -> Entity:
-    """Make the alert that tells of a disruption; one that ended expires at once."""
-    until = told.to_us if told.to_us is not None else told.at_us + NOTICE_LIFE_S * US
+def alert(told: Notice, maker: Maker, *, told_us: int = 0, whole: bool = False) -> Entity:
+    """Make the alert that tells of a disruption; one that ended expires at once.
+
+    `told_us` is when it was told last, which may be long after it was issued; `whole` says that
+    its source tells all that it has each time.
+    """
+    last_us = max(told.at_us, told_us - told_us % (TOLD_S * US) if told_us else 0)
+    until = last_us + NOTICE_LIFE_S * US
+    if told.to_us is not None:
+        until = min(until, told.to_us) if whole else told.to_us
     place = None if told.lon is None or told.lat is None else point(told.lon, told.lat)
     return maker.make(
         "Alert",

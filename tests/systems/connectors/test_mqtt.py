@@ -36,7 +36,7 @@ async def read(message: Message, site: Site) -> Sequence[Operation]:
 
 
 def listening(url: str, topic: str) -> System:
-    connector = Connector("mqtt", MqttTopics(url, (f"{topic}/#",)), read)
+    connector = Connector("mqtt", MqttTopics(url, (f"{topic}/#",), bytes_max=1000), read)
     return system(connectors=lambda site: (connector,))
 
 
@@ -107,6 +107,7 @@ async def test_garbage_over_mqtt_is_acknowledged_and_set_aside(
         await until(lambda: run.part("mqtt").state == "running")
         async with aiomqtt.Client("127.0.0.1", mosquitto.port) as client:
             await client.publish(f"{topic}/x", b"\x00garbage", qos=1)
+            await client.publish(f"{topic}/x", b'{"n": 2}' + b" " * 1000, qos=1)
         await publish(mosquitto.port, topic, [1])
         await until(lambda: run.part("mqtt").stored == 1)
-        assert run.part("mqtt").dead == 1
+        assert run.part("mqtt").dead == 2

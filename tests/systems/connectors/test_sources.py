@@ -163,6 +163,46 @@ async def test_garbage_is_set_aside_and_what_follows_is_read(tmp_path: Path) -> 
         assert base64.b64decode(second["bodyBase64"]) == b"\xff\xfe"
 
 
+async def test_what_can_not_be_taken_is_set_aside_and_stops_nothing(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "1.json").write_bytes(line(1) + b" " * 200)
+    (inbox / "2.json").write_bytes(b"5")
+    (inbox / "3.json").write_bytes(line(3))
+
+    async def broken(message: Message, site: Site) -> Sequence[Operation]:
+        if message.body == b"5":
+            raise RuntimeError("a fault of the reader's own")
+        return await read(message, site)
+
+    files = FileWatch(inbox, every_s=0.02, bytes_max=100)
+    connector = Connector("source", files, broken)
+    async with open_host(tmp_path) as host:
+        node = await host.node()
+        watching = system(connectors=lambda site: (connector,))
+        async with running(node, tmp_path, watching) as run:
+            await until(lambda: run.part("source").read == 3)
+            assert (run.part("source").stored, run.part("source").dead) == (1, 2)
+            dead = run.site.folder / "dead" / "connector-source.jsonl"
+            letters = [orjson.loads(one) for one in dead.read_bytes().splitlines()]
+    assert [one["topic"] for one in letters] == ["1.json", "2.json"]
+    assert "at most 100 are taken" in letters[0]["why"]
+
+
+async def test_a_line_without_an_end_is_set_aside_once_it_is_over_the_bound(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "a.jsonl").write_bytes(b"x" * 2_000_000)
+    source = FileWatch(inbox, lines=True, every_s=0.02, bytes_max=1000)
+    async with open_host(tmp_path) as host:
+        node = await host.node()
+        async with running(node, tmp_path, reading(source)) as run:
+            await until(lambda: run.part("source").dead > 0)
+            with (inbox / "a.jsonl").open("ab") as file:
+                file.write(b"\n" + line(2) + b"\n")
+            await until(lambda: run.part("source").stored == 1)
+
+
 async def test_lines_are_read_once_whole_also_across_a_restart(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     file = tmp_path / "in" / "a.jsonl"

@@ -400,6 +400,40 @@ async def test_a_source_may_send_garbage_twice_and_late_and_nothing_is_lost_or_d
             assert len(await Reader(again.site, OWN).listed(("Vehicle",))) == 2
 
 
+async def test_alerts_of_a_feed_by_itself_are_over_when_it_tells_them_no_more(
+    tmp_path: Path,
+) -> None:
+    inboxes = [tmp_path / "vehicles", tmp_path / "alerts"]
+    feeds = [{"kind": "gtfs-rt", "name": "bus", "folder": str(one)} for one in inboxes]
+    for one in inboxes:
+        one.mkdir()
+    vehicles = write_message(Batch((Position("v", NOON_US, 121.0, 31.0),)), at_us=NOON_US)
+    far_us = NOON_US + 300 * 86_400_000_000
+    alerts = [Notice("works", NOON_US, to_us=far_us), Notice("ice", NOON_US, to_us=far_us)]
+    async with open_host(tmp_path) as host:
+        node = await host.node("wuxi", create=True)
+        async with running(
+            node, tmp_path, SYSTEM, options={"transport": {"feeds": feeds}}
+        ) as system:
+
+            async def told() -> set[str]:
+                found = await Reader(system.site, OWN).listed(("Alert",))
+                return {one.id.rpartition(":")[2] for one in found}
+
+            (inboxes[1] / "1.pb").write_bytes(
+                write_message(Batch(notices=(*alerts,)), at_us=NOON_US)
+            )
+            await until(lambda: stands(system, "gtfs-rt-bus-2", read=1))
+            (inboxes[0] / "1.pb").write_bytes(vehicles)
+            await until(lambda: stands(system, "gtfs-rt-bus", read=1))
+            assert len(await told()) == 2
+            left = write_message(Batch(notices=(alerts[0],)), at_us=NOON_US + 1_000_000)
+            (inboxes[1] / "2.pb").write_bytes(left)
+            await until(lambda: stands(system, "gtfs-rt-bus-2", read=2))
+            assert [one for one in await told() if "ice" in one] == []
+            assert len(await told()) == 1
+
+
 @pytest.mark.parametrize(
     ("feed", "named"), [({"kind": "fax"}, "'fax'"), ({"kind": "siri"}, "url, folder or mqtt")]
 )
