@@ -202,7 +202,8 @@ def _write_cities(
             ["id", "code", "name_zh", "name_en", "province_zh", "province_en", "lon", "lat"]
         )
         for city, shape in zip(cities, shapes, strict=True):
-            point = definition.centres.get(city.id) or _estimated_centre(city, shape, atlas)
+            stated = definition.find_centres(city.id)
+            point = stated.points[city.id] if stated else _estimated_centre(city, shape, atlas)
             names = (city.name_zh, city.name_en, city.province_zh, city.province_en)
             writer.writerow([city.id, city.code, *names, *(f"{x:.2f}" for x in point)])
 

@@ -28,10 +28,17 @@ from conurb.model.grid import beidou_code, h3_cell
 from conurb.model.time import parse_fixed
 from conurb.regions.boundaries import parse
 from conurb.regions.figures import Figure
-from conurb.regions.pack import City, Definition, Pack
+from conurb.regions.pack import Centres, City, Definition, Pack
 
 CENTRE: Final = "urn:ngsi-ld:dataset:region-pack:centre"
 """The datasetId of a city's centre point in `location`."""
+
+ESTIMATED: Final = Centres(
+    "estimated from the boundaries of the urban districts",
+    "their centroids, each counting by the inverse of its area",
+    {},
+)
+"""What is said of a centre that no source states."""
 
 H3_RESOLUTION: Final = 7
 """Of the cell of a city's centre: edges of 1.4 km, as exact as the centre itself."""
@@ -57,6 +64,26 @@ def region_id(region: str) -> str:
     return f"urn:ngsi-ld:Region:{region}:{region}"
 
 
+def region_scope(region: str) -> str:
+    """Give the scope of a region's objects."""
+    return f"/{_level(region)}"
+
+
+def city_scope(region: str, city: str) -> str:
+    """Give the scope of a city's objects; what no level may hold is an underscore.
+
+    >>> city_scope("yrd", "suzhou-jiangsu")
+    '/yrd/suzhou_jiangsu'
+    """
+    return f"{region_scope(region)}/{_level(city)}"
+
+
+def _level(name: str) -> str:
+    """Write a name as a level of a scope: a letter, then letters, numbers and underscores."""
+    level = "".join(letter if letter.isalnum() else "_" for letter in name)
+    return level if level[:1].isalpha() else f"r{level}"
+
+
 def end_of_year(year: int, zone: ZoneInfo) -> str:
     """Give the last second of a year in a time zone, in fixed-width UTC.
 
@@ -70,7 +97,15 @@ def city_object(pack: Pack, city: City, expand: Expand) -> Entity:
     """Build a city's object without its figures."""
     definition = pack.definition
     boundary_source = _text(str(pack.provenance["source"]))
-    centre_source = _text(definition.centre_note or "estimated from the urban districts")
+    centres = definition.find_centres(city.id) or ESTIMATED
+    centre: Instance = {
+        "type": "GeoProperty",
+        "value": {"type": "Point", "coordinates": list(city.centre)},
+        "datasetId": CENTRE,
+        expand("source"): [_text(centres.source)],
+    }
+    if centres.note is not None:
+        centre[expand("note")] = [_text(centres.note)]
     attrs: dict[str, list[Instance]] = {
         "name": [{"type": "LanguageProperty", "languageMap": dict(city.name)}],
         "province": [{"type": "LanguageProperty", "languageMap": dict(city.province)}],
@@ -81,12 +116,7 @@ def city_object(pack: Pack, city: City, expand: Expand) -> Entity:
                 "value": dict(city.boundary),
                 expand("source"): [boundary_source],
             },
-            {
-                "type": "GeoProperty",
-                "value": {"type": "Point", "coordinates": list(city.centre)},
-                "datasetId": CENTRE,
-                expand("source"): [centre_source],
-            },
+            centre,
         ],
         "h3": [_text(h3_cell(*city.centre, resolution=H3_RESOLUTION))],
         "beidouGrid": [_text(beidou_code(*city.centre, level=BEIDOU_LEVEL))],
@@ -110,7 +140,7 @@ def city_object(pack: Pack, city: City, expand: Expand) -> Entity:
         city_id(city.id),
         (expand("City"),),
         _expanded(attrs, expand),
-        scope=(f"/{definition.id}/{city.id}",),
+        scope=(city_scope(definition.id, city.id),),
     )
 
 
@@ -141,7 +171,7 @@ def region_object(pack: Pack, expand: Expand) -> Entity:
         region_id(definition.id),
         (expand("Region"),),
         _expanded(attrs, expand),
-        scope=(f"/{definition.id}",),
+        scope=(region_scope(definition.id),),
     )
 
 

@@ -61,6 +61,15 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
+class Centres:
+    """Centre points of cities by one source: longitude, latitude in degrees."""
+
+    source: str
+    note: str | None
+    points: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class City:
     """One city of a region; `centre` is longitude, latitude in degrees."""
 
@@ -83,9 +92,12 @@ class Definition:
     timezone: ZoneInfo
     groups: tuple[Group, ...] = ()
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    centres: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    centre_note: str | None = None
+    centres: tuple[Centres, ...] = ()
     facts: tuple[Fact, ...] = ()
+
+    def find_centres(self, city: str) -> Centres | None:
+        """Find the source that says where a city's centre is."""
+        return next((centres for centres in self.centres if city in centres.points), None)
 
     def role_of(self, city: str) -> str | None:
         """Give the role of a city, if it has one."""
@@ -176,11 +188,14 @@ def read_definition(path: Path) -> Definition:
                 for item in document.get("groups", ())
             ),
             roles={key: tuple(cities) for key, cities in document.get("roles", {}).items()},
-            centres={
-                key: (float(point[0]), float(point[1]))
-                for key, point in document.get("centres", {}).items()
-            },
-            centre_note=document.get("centre_note"),
+            centres=tuple(
+                Centres(
+                    item["source"],
+                    item.get("note"),
+                    {city: (float(x), float(y)) for city, (x, y) in item["points"].items()},
+                )
+                for item in document.get("centres", ())
+            ),
             facts=tuple(
                 Fact(item["attribute"], item["source"], item.get("note"), item["values"])
                 for item in document.get("facts", ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from conurb.model.entity import Entity, Instance
 from conurb.model.geometry import check_geometry, to_shapely
 from conurb.model.grid import beidou_bounds, h3_polygon
+from conurb.model.scope import check_scope, is_within
 from conurb.model.vocabulary import labels, platform_terms
 from conurb.regions.objects import (
     CENTRE,
     city_object,
+    city_scope,
     end_of_year,
     figure_history,
     region_object,
@@ -46,7 +49,7 @@ def test_a_city_is_an_object_of_its_own_node(yrd: Pack) -> None:
     entity = city(yrd, "suzhou-jiangsu")
     assert entity.id == "urn:ngsi-ld:City:suzhou-jiangsu:suzhou-jiangsu"
     assert entity.types == (iri("City"),)
-    assert entity.scope == ("/yrd/suzhou-jiangsu",)
+    assert entity.scope == ("/yrd/suzhou_jiangsu",)
     assert entity.attrs[iri("name")][0]["languageMap"] == {"zh": "苏州市", "en": "Suzhou"}
     assert entity.attrs[iri("isPartOf")][0]["object"] == "urn:ngsi-ld:Region:yrd:yrd"
     assert entity.attrs[iri("memberOf")][0]["value"] == ["plan-2016", "centre-2019"]
@@ -58,6 +61,26 @@ def test_a_citys_place_is_its_boundary_and_its_centre_a_dataset(yrd: Pack) -> No
     assert boundary["value"]["type"] == "MultiPolygon"
     assert "datasetId" not in boundary
     assert (centre["datasetId"], centre["value"]["type"]) == (CENTRE, "Point")
+
+
+def test_a_centre_says_which_source_it_is_from_or_that_it_is_estimated(yrd: Pack) -> None:
+    wuxi = city(yrd, "wuxi").attrs[iri("location")][1]
+    assert "Natural Earth" in wuxi[iri("source")][0]["value"]
+    zhoushan = city(yrd, "zhoushan").attrs[iri("location")][1]
+    assert zhoushan[iri("note")][0]["value"].startswith("derived")
+    without = replace(yrd, definition=replace(yrd.definition, centres=()))
+    assert "estimated" in city(without, "wuxi").attrs[iri("location")][1][iri("source")][0]["value"]
+
+
+def test_every_scope_of_the_pack_can_be_stated_and_asked_for(yrd: Pack) -> None:
+    scopes = [scope for one in yrd.cities for scope in city_object(yrd, one, iri).scope]
+    assert len(set(scopes)) == 41
+    assert [check_scope(scope) for scope in scopes] == scopes
+    assert all(is_within(scope, *region_object(yrd, iri).scope) for scope in scopes)
+
+
+def test_a_name_that_no_scope_may_hold_is_written_so_that_it_may() -> None:
+    assert city_scope("3-cities", "a.b") == check_scope("/r3_cities/a_b")
 
 
 def test_every_geometry_is_one_that_a_node_takes(yrd: Pack) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,41 @@ def test_every_centre_is_inside_of_its_city(yrd: Pack) -> None:
         if not shapely.contains_xy(parse(city.boundary), *city.centre)
     ]
     assert outside == []
+
+
+def test_every_centre_is_that_of_its_source(yrd: Pack, shared_data: Path) -> None:
+    """Places that Natural Earth has under another name: Huaiyin is today's Huai'an, Xuanzhou the
+    seat of Xuancheng, Jiaojiang ("Jiaojing") that of Taizhou in Zhejiang.
+    """
+    places = _places(shared_data / "hydro" / "ne_10m_populated_places_simple_yrd.geojson")
+    stations = _stations(shared_data / "air" / "cnemc_stations_yrd_snapshot_20180220T07.csv")
+    other = {"huaian": "Huaiyin", "xuancheng": "Xuanzhou", "taizhou-zhejiang": "Jiaojing"}
+    for city in yrd.cities:
+        name = other.get(city.id, city.name["en"].replace("'", ""))
+        point = places.get((name, city.province["en"]))
+        if point is None:
+            point = tuple(map(statistics.median, zip(*stations[city.code], strict=True)))
+        found = yrd.definition.find_centres(city.id)
+        assert found is not None
+        assert found.source.startswith("Natural Earth") == ((name, city.province["en"]) in places)
+        assert city.centre == pytest.approx(point, abs=0.0051), city.id
+
+
+def _places(file: Path) -> dict[tuple[str, str], tuple[float, float]]:
+    return {
+        (place["properties"]["name"], place["properties"]["adm1name"]): tuple(
+            place["geometry"]["coordinates"]
+        )
+        for place in json.loads(file.read_text("utf-8"))["features"]
+    }
+
+
+def _stations(file: Path) -> dict[str, list[tuple[float, float]]]:
+    found: dict[str, list[tuple[float, float]]] = {}
+    with file.open(encoding="utf-8", newline="") as lines:
+        for row in csv.DictReader(lines):
+            found.setdefault(row["adcode"], []).append((float(row["lon"]), float(row["lat"])))
+    return found
 
 
 def test_boundaries_agree_with_an_independent_source(yrd: Pack, shared_data: Path) -> None:
