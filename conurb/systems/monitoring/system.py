@@ -25,7 +25,7 @@ from conurb.systems.monitoring.sources import gnss, json_values
 from conurb.systems.monitoring.sources.replays import replays
 from conurb.systems.monitoring.watch import listen_for_silence, unjudged, watch
 
-OPTIONS: Final = frozenset({"broker", "json", "nmea", "rtcm", "replay_at"})
+OPTIONS: Final = frozenset({"broker", "json", "nmea", "rtcm", "replay_at", "replay_gnss_at"})
 """What the table [system.monitoring] may have."""
 
 TITLE: Final = {"en": "Monitoring", "zh": "监测"}

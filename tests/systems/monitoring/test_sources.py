@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiomqtt
+import numpy as np
 import orjson
 import pytest
 
@@ -17,6 +18,8 @@ from conurb.model.time import parse_us, shown_us
 from conurb.model.vocabulary import platform_terms
 from conurb.node.node import Node
 from conurb.systems.contract import Message
+from conurb.systems.monitoring.detect.methods import judge
+from conurb.systems.monitoring.samples import of_one
 from conurb.systems.monitoring.sensorthings.mapping import find_value
 from conurb.systems.monitoring.sources.gnss import (
     Fix,
@@ -27,6 +30,7 @@ from conurb.systems.monitoring.sources.gnss import (
     to_ecef_m,
 )
 from conurb.systems.monitoring.sources.json_values import Form, measured
+from conurb.systems.monitoring.sources.replays import GNSS_RULE, days_of
 from conurb.systems.monitoring.system import SYSTEM
 from tests.services.mosquitto import Mosquitto
 from tests.systems.monitoring.data import DATA, there
@@ -165,6 +169,67 @@ async def test_a_reference_station_says_where_its_antenna_is(tmp_path: Path) -> 
     assert (longitude, latitude) == (pytest.approx(-77.065, abs=0.01), pytest.approx(38.8, abs=0.1))
 
 
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_caster_is_asked_for_a_mountpoint_and_may_refuse(
+    tmp_path: Path, version: int
+) -> None:
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(asked) == 1:
+            writer.write(b"SOURCETABLE 200 OK\r\nContent-Length: 16\r\n\r\nENDSOURCETABLE\r\n")
+        elif version == 1:
+            writer.write(b"ICY 200 OK\r\n\r\n" + STATION)
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for piece in (STATION[:5], STATION[5:] + STATION):
+                writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        await writer.drain()
+        if len(asked) > 1:
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = f"ntrip://me:s%20cret@127.0.0.1:{port}/SHAN"
+    table = {"name": "base", "device": "base-1", "url": url}
+    async with open_host(tmp_path) as host:
+        node = await host.node()
+        async with running(
+            node, tmp_path, SYSTEM, options={"monitoring": {"rtcm": [table]}}
+        ) as run:
+            await until(lambda: run.part("base").failures == 1)
+            error = run.part("base").error or ""
+            assert "no such mountpoint" in error
+            assert "cret" not in error
+            await found(node, "urn:ngsi-ld:Device:node:base-1")
+            await until(lambda: run.part("base").read >= version)
+    server.close()
+    assert asked[1].startswith(b"GET /SHAN HTTP/1.1\r\n")
+    assert b"Authorization: Basic bWU6cyBjcmV0\r\n" in asked[1]
+
+
+async def test_a_station_of_a_replay_makes_its_step_and_says_what_it_is(tmp_path: Path) -> None:
+    there(DATA / "gnss" / "G001neu9818.csv")
+    days = list(days_of(DATA / "gnss" / "G001neu9818.csv"))
+    assert len(days) == 365
+    options = {name: value for name, value in GNSS_RULE.items() if name != "samples"}
+    step = next(n for n, one in enumerate(days) if b"2011-03-12" in one.body)
+    moved = [orjson.loads(one.body)["mm"]["north"] for one in days]
+    seconds_us, until_then = np.arange(step + 15) * 1_000_000, np.array(moved[: step + 15])
+    judged = judge("motion", of_one(seconds_us, until_then), options)
+    assert judged.score[-1] >= 1
+    assert max(judged.score[: step - 1]) < 1
+    async with open_host(tmp_path) as host:
+        node = await host.node()
+        async with running(node, tmp_path, SYSTEM, replay=True, recordings=DATA) as run:
+            await until(lambda: run.part("gnss").stored >= 8)
+        stream = await found(node, "urn:ngsi-ld:DeviceMeasurement:node:gnss-station-replay-north")
+        mark = platform_terms().expand("replayed")
+        assert all(one[mark][0]["value"] is True for _, one in stream.iter_instances())
+
+
 @pytest.mark.mqtt
 async def test_json_over_mqtt_becomes_history_each_value_once(
     tmp_path: Path, mosquitto: Mosquitto
@@ -263,7 +328,7 @@ async def test_the_bridge_of_a_replay_says_what_it_is(tmp_path: Path, recorded: 
             for record in await node.store.journal(after=0)
             if record.entity_id.startswith("urn:ngsi-ld:DetectionRule:node:")
         ]
-        assert len(rules) == 1
+        assert len(rules) == 1 + recorded, "of the bridge, and of the station that is recorded"
 
 
 async def test_options_that_are_not_known_are_refused_at_start(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@
     [[system.monitoring.rtcm]]
     name = "base"
     device = "base-1"
-    url = "tcp://10.1.2.4:2101"
+    url = "tcp://10.1.2.4:2101"          # or a caster's: ntrip://user:password@host:2101/MOUNTPOINT
 
 A fix becomes the device's `location` with its history. With a reference, its displacement becomes
 three measurements, which the method `motion` judges. An RTCM station says where its antenna is

@@ -1,4 +1,4 @@
-"""Reads a TCP stream of a receiver: lines of text, or frames of RTCM 3.
+"""Reads a stream of a receiver, by TCP or NTRIP: lines of text, or frames of RTCM 3.
 
 The outbound allow-list judges host and port, as for every address that a node connects to.
 """
@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
-from conurb.errors import BadRequestDataError, ForbiddenError, UnavailableError
+from conurb.errors import ConfigError, ForbiddenError, UnavailableError
 from conurb.systems.contract import Message, Site
+from conurb.systems.monitoring.sources.ntrip import PORT, Readable, ask
 
 CONNECT_S = 10.0
 SILENCE_S = 120.0
@@ -20,15 +21,20 @@ PREAMBLE = 0xD3
 FRAME_HEAD = 3
 FRAME_CRC = 3
 
-Cut = Callable[[asyncio.StreamReader], AsyncIterator[bytes]]
+Cut = Callable[[Readable], AsyncIterator[bytes]]
+PORTS = {"tcp": None, "ntrip": PORT}
 
 
 def stream_of(url: str, cut: Cut) -> Callable[[Site, int], AsyncIterator[Message]]:
-    """Give what streams the messages of `tcp://host:port`, cut by `cut`."""
+    """Give what streams the messages of `tcp://host:port` or of an NTRIP mountpoint, cut by `cut`.
+
+    Raises ConfigError for another URL. User and password are in no message.
+    """
     parts = urlsplit(url)
-    if parts.scheme != "tcp" or not parts.hostname or not parts.port:
-        raise BadRequestDataError(f"{url!r:.200} is not tcp://HOST:PORT")
-    host, port = parts.hostname, parts.port
+    host, port = parts.hostname, parts.port or PORTS.get(parts.scheme)
+    if parts.scheme not in PORTS or not host or not port:
+        raise ConfigError(f"{url!r:.200} is neither tcp://HOST:PORT nor ntrip://HOST/MOUNTPOINT")
+    shown = f"{parts.scheme}://{host}:{port}{parts.path}"
 
     async def messages(site: Site, _position: int) -> AsyncIterator[Message]:
         try:
@@ -36,20 +42,24 @@ def stream_of(url: str, cut: Cut) -> Callable[[Site, int], AsyncIterator[Message
             async with asyncio.timeout(CONNECT_S):
                 reader, writer = await asyncio.open_connection(host, port, limit=LINE_BYTES_MAX)
         except (OSError, TimeoutError, ForbiddenError) as error:
-            raise UnavailableError(f"{url}: {error or 'no answer'}") from error
+            raise UnavailableError(f"{shown}: {error or 'no answer'}") from error
         try:
-            async for body in cut(reader):
-                yield Message(body, topic=url, at_us=site.now_us())
+            source: Readable = reader
+            if parts.scheme == "ntrip":
+                async with asyncio.timeout(CONNECT_S):
+                    source = await ask(parts, reader, writer)
+            async for body in cut(source):
+                yield Message(body, topic=shown, at_us=site.now_us())
         except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as error:
-            raise UnavailableError(f"{url}: {error or 'it fell silent'}") from error
+            raise UnavailableError(f"{shown}: {error or 'it fell silent'}") from error
         finally:
             writer.close()
-        raise UnavailableError(f"{url}: the other side closed")
+        raise UnavailableError(f"{shown}: the other side closed")
 
     return messages
 
 
-async def lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def lines(reader: Readable) -> AsyncIterator[bytes]:
     """Cut a stream into lines."""
     while True:
         async with asyncio.timeout(SILENCE_S):
@@ -60,7 +70,7 @@ async def lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
             yield line.strip()
 
 
-async def frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def frames(reader: Readable) -> AsyncIterator[bytes]:
     """Cut a stream into RTCM 3 frames (preamble, length, message, CRC); what is between is left.
 
     Whether a frame is whole, its reader judges by the CRC.
