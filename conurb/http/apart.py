@@ -11,6 +11,8 @@ the batch is read here.
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import gc
 import logging
 import marshal
 import pickle
@@ -26,7 +28,8 @@ from conurb import errors
 from conurb.errors import ConurbError, InvariantError
 from conurb.http.reading import BatchRead, Limits, read_batch
 from conurb.model.context import Terms
-from conurb.model.entity import Entity
+from conurb.model.entity import Attributes, Entity
+from conurb.model.text import EntityText, TextEntity, write_out
 
 APART_BYTES_MIN: Final = 100_000
 """Bodies from this size on are read apart: going there and back costs as much as reading less."""
@@ -36,6 +39,12 @@ TERMS_MAX: Final = 64
 
 ENDING_S: Final = 2
 """How long the process may take to end once its input has ended."""
+
+COLLECTION_THRESHOLDS: Final = (200_000, 20, 20)
+"""Of garbage, in the other process: a batch is many objects that live as long as it does."""
+
+PIPE_BYTES: Final = 1 << 20
+"""Asked of the system for each pipe, so that a batch crosses in few pieces."""
 
 _LENGTH_BYTES: Final = 8
 
@@ -108,6 +117,9 @@ class _Child:
         )
         self.asked: IO[bytes] = self._process.stdin  # type: ignore[assignment]
         self.answers: IO[bytes] = self._process.stdout  # type: ignore[assignment]
+        for pipe in (self.asked, self.answers):
+            with suppress(OSError, AttributeError):  # no such thing here, or over a bound
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
     def end(self) -> None:
         """End the process by ending its input."""
@@ -147,11 +159,38 @@ def _taken(said: Any) -> BatchRead:
     if refused is not None:
         raise _error(*refused)
     return BatchRead(
-        [
-            Entity(entity_id, types, attrs, scope, expires_at=expires_at)
-            for entity_id, types, attrs, scope, expires_at in entities
-        ],
+        [_entity(*one) for one in entities],
         [(entity_id, _error(name, detail)) for entity_id, name, detail in failures],
+    )
+
+
+def _crossing(entity: Entity, shared: dict[Any, Any]) -> tuple[Any, ...]:
+    """Give an entity as it crosses the pipe: written out, or its attributes when it can't be.
+
+    Marshal writes the same object once, so what most entities have in common is `shared`.
+    """
+    text = write_out(entity.attrs)
+    types = shared.setdefault(entity.types, entity.types)
+    if text is None:
+        return entity.id, types, entity.scope, entity.expires_at, None, entity.attrs
+    attributes = shared.setdefault(text.attributes, text.attributes)
+    plain = tuple(text._replace(attributes=attributes))
+    return entity.id, types, entity.scope, entity.expires_at, plain, None
+
+
+def _entity(
+    entity_id: str,
+    types: tuple[str, ...],
+    scope: tuple[str, ...],
+    expires_at: int | None,
+    text: Any,
+    attrs: Attributes | None,
+) -> Entity:
+    """Make of what has crossed the pipe the entity that it was."""
+    if text is None:
+        return Entity(entity_id, types, attrs or {}, scope, expires_at=expires_at)
+    return TextEntity(
+        entity_id, types, scope=scope, expires_at=expires_at, text=EntityText._make(text)
     )
 
 
@@ -173,8 +212,9 @@ def answer(message: Any, known: dict[int, Terms]) -> Any:
         read = read_batch(body, known[number], Limits(depth_max, batch_max))
     except ConurbError as error:
         return [], [], (type(error).__name__, error.detail)
+    shared: dict[Any, Any] = {}
     return (
-        [(e.id, e.types, e.attrs, e.scope, e.expires_at) for e in read.entities],
+        [_crossing(entity, shared) for entity in read.entities],
         [(entity_id, type(error).__name__, error.detail) for entity_id, error in read.failures],
         None,
     )
@@ -183,6 +223,8 @@ def answer(message: Any, known: dict[int, Terms]) -> Any:
 def main() -> None:
     """Answer until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
     known: dict[int, Terms] = {}
     while True:
         try:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, overload
 
-from conurb.model.entity import Attributes, Entity, Instance
+from conurb.model.entity import Entity, Instance
 
 TouchKind = Literal["created", "updated", "deleted"]
 
@@ -36,18 +36,17 @@ class AllWritten(Sequence[Written]):
     An import writes many objects of which nobody asks; what it costs to tell would be a part of it.
     """
 
-    __slots__ = ("attrs",)
+    __slots__ = ("entity",)
 
-    def __init__(self, attrs: Attributes) -> None:
-        self.attrs = attrs
+    def __init__(self, entity: Entity) -> None:
+        self.entity = entity
 
     def __iter__(self) -> Iterator[Written]:
-        for attribute, instances in self.attrs.items():
-            for instance in instances:
-                yield Written(attribute, instance, True)
+        for attribute, instance in self.entity.iter_instances():
+            yield Written(attribute, instance, True)
 
     def __len__(self) -> int:
-        return sum(map(len, self.attrs.values()))
+        return sum(map(len, self.entity.attrs.values()))
 
     @overload
     def __getitem__(self, index: int) -> Written: ...

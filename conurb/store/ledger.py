@@ -20,6 +20,7 @@ from conurb.errors import ConurbError, InvariantError
 from conurb.model.changes import AllWritten, Change, HistoryInstance, Operation, Written
 from conurb.model.entity import Entity, Instance
 from conurb.model.operations.expiry import Expire
+from conurb.model.text import text_of
 from conurb.model.time import BEGINNING, Stamps, fixed_us
 from conurb.store.contract import Outcome
 from conurb.store.entry import Entry, Pending
@@ -90,14 +91,8 @@ class Ledger:
             self._enter_birth(after, stamp)
 
     def _enter_birth(self, entity: Entity, stamp: int) -> None:
-        count = 0
-        born = stamp
-        for instances in entity.attrs.values():
-            for instance in instances:
-                count += 1
-                observed = instance.get("observedAt")
-                if observed is not None:
-                    born = min(born, fixed_us(observed))
+        count, first = _instances_of(entity)
+        born = stamp if first is None else min(stamp, first)
         if count:
             self._pending.stamps.take(count)
         self._births[entity.id] = Birth(entity, stamp, born)
@@ -169,8 +164,18 @@ class Ledger:
         self._births.clear()
 
 
+def _instances_of(entity: Entity) -> tuple[int, int | None]:
+    """Count the instances of an object, and give the earliest time that one speaks of."""
+    text = text_of(entity)
+    if text is not None:
+        return len(text.instances), text.first_us
+    observed = [one.get("observedAt") for _, one in entity.iter_instances()]
+    times = [fixed_us(one) for one in observed if one is not None]
+    return len(observed), min(times, default=None)
+
+
 def _writes_all(written: Sequence[Written], entity: Entity) -> bool:
     """Whether what was written is every instance of an object."""
     if isinstance(written, AllWritten):
-        return written.attrs is entity.attrs
+        return written.entity is entity
     return len(written) == sum(map(len, entity.attrs.values()))

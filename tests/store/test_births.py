@@ -12,6 +12,7 @@ from conurb.model.context import core_terms
 from conurb.model.entity import Entity
 from conurb.model.operations.entity import AppendAttributes, CreateEntity, DeleteEntity
 from conurb.model.parse import parse_entity, parse_fragment
+from conurb.model.text import TextEntity, write_out
 from conurb.model.time import Stamps
 from conurb.store.engines import open_store
 from conurb.store.ledger import Ledger
@@ -55,6 +56,12 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
     },
 )
 ENTITIES = [parse_entity(document, core_terms()) for document in DOCUMENTS]
+TEXTS: list[Entity] = [
+    TextEntity(
+        one.id, one.types, scope=one.scope, expires_at=one.expires_at, text=write_out(one.attrs)
+    )
+    for one in ENTITIES
+]
 
 
 def decided(entities: list[Entity], *, the_long_way: bool) -> Rows:
@@ -66,8 +73,9 @@ def decided(entities: list[Entity], *, the_long_way: bool) -> Rows:
     return ledger.take_rows(set(), {})
 
 
-def test_a_birth_stands_for_the_rows_of_the_long_way() -> None:
-    short, long = decided(ENTITIES, the_long_way=False), decided(ENTITIES, the_long_way=True)
+@pytest.mark.parametrize("batch", [ENTITIES, TEXTS])
+def test_a_birth_stands_for_the_rows_of_the_long_way(batch: list[Entity]) -> None:
+    short, long = decided(batch, the_long_way=False), decided(ENTITIES, the_long_way=True)
     assert short.history == long.history
     assert short.journal == long.journal
     assert short.state == long.state
@@ -94,11 +102,11 @@ def test_an_object_written_again_in_its_group_is_no_birth_any_more() -> None:
     assert short.state == long.state
 
 
-@pytest.mark.parametrize("batch", [ENTITIES, ENTITIES[::-1]])
+@pytest.mark.parametrize("batch", [ENTITIES, ENTITIES[::-1], TEXTS, TEXTS[::-1]])
 async def test_sqlite_writes_births_as_it_writes_rows(
     tmp_path: Path, batch: list[Entity], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def written(name: str) -> dict[str, list[tuple[Any, ...]]]:
+    async def written(name: str, batch: list[Entity]) -> dict[str, list[tuple[Any, ...]]]:
         store = open_store(tmp_path / name, clock=lambda: NOW)
         await store.open()
         await store.apply([CreateEntity(entity) for entity in batch])
@@ -112,12 +120,14 @@ async def test_sqlite_writes_births_as_it_writes_rows(
         connection.close()
         return rows
 
-    short = await written("short.db")
+    short = await written("short.db", batch)
     take_rows = Ledger.take_rows
     monkeypatch.setattr(
         Ledger, "take_rows", lambda self, firsts, heads, births: take_rows(self, firsts, heads)
     )
-    assert _by_name(await written("long.db")) == _by_name(short)
+    order = [entity.id for entity in batch]
+    plain = sorted(ENTITIES, key=lambda entity: order.index(entity.id))
+    assert _by_name(await written("long.db", plain)) == _by_name(short)
 
 
 def _by_name(rows: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:

@@ -7,11 +7,13 @@ list of an attribute when it writes to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from conurb.model.changes import AllWritten, Change, Removed, Written
 from conurb.model.entity import Attributes, Entity, Instance
+from conurb.model.stamping import of_dataset, stamped
+from conurb.model.text import TextEntity
 from conurb.model.time import fixed
 
 
@@ -92,13 +94,16 @@ class Draft:
 
 def created(entity: Entity, stamp: int) -> Change:
     """Give the change that makes an object come into being at `stamp`."""
+    if isinstance(entity, TextEntity) and entity.text is not None:
+        after: Entity = entity.born(stamp)
+        return Change(None, after, AllWritten(after))
     now = fixed(stamp)
     attrs = {
         attribute: [stamped(instance, now, None) for instance in instances]
         for attribute, instances in entity.attrs.items()
     }
     after = Entity(entity.id, entity.types, attrs, entity.scope, stamp, stamp, entity.expires_at)
-    return Change(None, after, AllWritten(attrs))
+    return Change(None, after, AllWritten(after))
 
 
 def replaced(before: Entity, entity: Entity, stamp: int) -> Change:
@@ -110,7 +115,7 @@ def replaced(before: Entity, entity: Entity, stamp: int) -> Change:
         present = before.attrs.get(attribute, ())
         attrs[attribute] = stored = []
         for instance in instances:
-            old = _of_dataset(present, instance.get("datasetId"))
+            old = of_dataset(present, instance.get("datasetId"))
             one = stamped(instance, now, old)
             stored.append(one)
             written.append(Written(attribute, one, old is None))
@@ -127,7 +132,7 @@ def _gone(before: Entity, attrs: Attributes) -> list[Removed]:
         left = attrs.get(attribute, ())
         for instance in instances:
             dataset = instance.get("datasetId")
-            if _of_dataset(left, dataset) is None:
+            if of_dataset(left, dataset) is None:
                 gone.append(Removed(attribute, dataset))
     return gone
 
@@ -142,28 +147,6 @@ def placed(before: Entity | None, entity: Entity) -> Change:
     return Change(before, entity, written, _gone(old, entity.attrs))
 
 
-def stamped(instance: Instance, now: str, old: Instance | None) -> Instance:
-    """Copy an instance with its system times, those of its sub-attributes included (clause 4.8).
-
-    `now` is in fixed width. `createdAt` is that of `old`, the instance whose place it takes. A
-    sub-attribute that is the very one of `old` keeps its times.
-    """
-    stored = instance.copy()
-    stored["createdAt"] = now if old is None else old["createdAt"]
-    stored["modifiedAt"] = now
-    for name in instance:
-        if ":" in name:
-            before: Sequence[Instance] = () if old is None else old.get(name, ())
-            stored[name] = [_stamped_sub(sub, now, before) for sub in instance[name]]
-    return stored
-
-
-def _stamped_sub(sub: Instance, now: str, before: Sequence[Instance]) -> Instance:
-    if any(sub is one for one in before):
-        return sub
-    return stamped(sub, now, _of_dataset(before, sub.get("datasetId")))
-
-
 def joined(present: tuple[str, ...], added: Iterable[str]) -> tuple[str, ...]:
     """Append what isn't there yet: types are never taken away (clause 4.16)."""
     return tuple(dict.fromkeys((*present, *added)))
@@ -171,10 +154,3 @@ def joined(present: tuple[str, ...], added: Iterable[str]) -> tuple[str, ...]:
 
 def _dataset(instance: Instance) -> str:
     return str(instance.get("datasetId", ""))
-
-
-def _of_dataset(instances: Sequence[Instance], dataset: str | None) -> Instance | None:
-    for instance in instances:
-        if instance.get("datasetId") == dataset:
-            return instance
-    return None

@@ -19,7 +19,8 @@ from conurb.model.entity import Attributes, Entity, Instance
 from conurb.model.evolution import HEAD, Evolution, instance_id
 from conurb.model.nulls import is_null
 from conurb.model.operations.entity import existing
-from conurb.model.operations.state import joined, stamped
+from conurb.model.operations.state import joined
+from conurb.model.stamping import stamped
 from conurb.model.time import fixed, fixed_us
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ import orjson
 
 from conurb.model.entity import Entity, Instance
 from conurb.model.operations.expiry import next_expiry
-from conurb.model.time import BEGINNING, fixed_us
+from conurb.model.text import PLACE, EntityText, text_of
+from conurb.model.time import BEGINNING, fixed, fixed_us
 from conurb.store.rows import Birth, head_body
 from conurb.store.sqlite import geometries
 from conurb.store.sqlite.rows import HEAD_TERM, journal_head, texts_document
-from conurb.store.sqlite.values import IRREGULAR, regular
+from conurb.store.sqlite.values import IRREGULAR, comparable, regular
 
 SHAPES_MAX: Final = 1_000
 """Shapes that are remembered; over that they are forgotten and made again."""
@@ -56,7 +57,8 @@ class Shapes:
 
     def of(self, entity: Entity) -> Shape:
         """Give the shape of an object."""
-        key = entity.types, tuple(entity.attrs)
+        text = text_of(entity)
+        key = entity.types, tuple(entity.attrs) if text is None else text.attributes
         return self._known.get(key) or self._make(key)
 
     def forget(self) -> None:
@@ -89,6 +91,10 @@ class BirthRows:
 
     def add(self, birth: Birth, eid: int, shape: Shape, term: Callable[[str], int]) -> None:
         """Add the rows of one object; `term` gives and makes short names."""
+        text = text_of(birth.entity)
+        if text is not None:
+            self._add_text(birth, text, eid, shape, term)
+            return
         entity, number = birth.entity, birth.stamp_us
         add = self.history.append
         flat: dict[str, str | int | float] = {}
@@ -104,15 +110,72 @@ class BirthRows:
                 number += 1
             if len(instances) > 1:
                 flat[name] = IRREGULAR
+        attrs = orjson.dumps(entity.attrs).decode()
+        touched = _touched_many(entity) if several else shape.touched
+        self._add_object(birth, eid, shape, number, next_expiry(entity), flat, attrs, touched)
+        self.places += geometries.expected_rows(eid, geometries.places(entity), term)
+
+    def _add_text(
+        self,
+        birth: Birth,
+        text: EntityText,
+        eid: int,
+        shape: Shape,
+        term: Callable[[str], int],
+    ) -> None:
+        """Add the rows of an object that is written out already."""
+        entity, stamp = birth.entity, birth.stamp_us
+        number = stamp
+        attrs = text.document.replace(PLACE, fixed(stamp))
+        add = self.history.append
+        columns = shape.columns
+        flat: dict[str, str | int | float] = {}
+        several = False
+        for column, dataset, observed, kind, scalar, start, end in text.instances:
+            attr, name = columns[column]
+            val = comparable(kind, scalar)
+            if dataset is not None:
+                several = True
+            flat[name] = IRREGULAR if name in flat else val
+            add(
+                (
+                    eid,
+                    attr,
+                    _NO_DATASET if dataset is None else term(dataset),
+                    BEGINNING if observed is None else observed,
+                    stamp,
+                    number,
+                    observed is not None,
+                    val,
+                    attrs[start:end],
+                )
+            )
+            number += 1
+        touched = _touched_many(entity) if several else shape.touched
+        ends = [at for at in (entity.expires_at, text.due_us) if at is not None]
+        due = min(ends, default=None)
+        self._add_object(birth, eid, shape, number, due, flat, attrs, touched)
+        self.places += geometries.expected_rows(eid, text.places, term)
+
+    def _add_object(
+        self,
+        birth: Birth,
+        eid: int,
+        shape: Shape,
+        number: int,
+        due: int | None,
+        flat: dict[str, str | int | float],
+        attrs: str,
+        touched: str,
+    ) -> None:
+        """Add the rows of an object as a whole: its head, its state and its journal entry."""
+        entity, stamp = birth.entity, birth.stamp_us
         head = _head(entity.types, entity.scope, entity.expires_at)
         val = shape.kind or IRREGULAR
-        add((eid, HEAD_TERM, 0, birth.born_us, birth.stamp_us, number, False, val, head))
-        attrs = orjson.dumps(entity.attrs).decode()
+        self.history.append((eid, HEAD_TERM, 0, birth.born_us, stamp, number, False, val, head))
         flat_text = orjson.dumps(flat).decode()
-        self.entities.append(_state(birth, eid, shape.kind, flat_text, attrs))
-        touched = _touched_many(entity) if several else shape.touched
-        self.journal.append(_journal(entity, birth.stamp_us, touched, attrs))
-        self.places += geometries.expected_rows(eid, entity, term)
+        self.entities.append(_state(birth, eid, shape.kind, due, flat_text, attrs))
+        self.journal.append(_journal(entity, stamp, touched, attrs))
 
 
 def _instance_row(
@@ -138,7 +201,9 @@ def _instance_row(
     )
 
 
-def _state(birth: Birth, eid: int, kind: int, flat: str, attrs: str) -> tuple[Any, ...]:
+def _state(
+    birth: Birth, eid: int, kind: int, due: int | None, flat: str, attrs: str
+) -> tuple[Any, ...]:
     entity = birth.entity
     return (
         kind,
@@ -147,7 +212,7 @@ def _state(birth: Birth, eid: int, kind: int, flat: str, attrs: str) -> tuple[An
         entity.created_at,
         entity.modified_at,
         entity.expires_at,
-        next_expiry(entity),
+        due,
         birth.born_us,
         flat,
         attrs,

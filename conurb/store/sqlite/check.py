@@ -12,7 +12,7 @@ from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
 from conurb.store.contract import ELSEWHERE
 from conurb.store.rows import head_body
-from conurb.store.sqlite.geometries import expected_rows
+from conurb.store.sqlite.geometries import expected_rows, places
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HEAD_TERM, Terms, entity_of
 from conurb.store.sqlite.values import IRREGULAR, flat, regular
 
@@ -133,7 +133,7 @@ def _check_beside(
     }
     if several != (set(entity.types) if len(entity.types) > 1 else set()):
         yield f"{entity.id}: types {entity.types}, but listed are {sorted(several)}"
-    wanted = expected_rows(eid, entity, lambda iri: terms.find(connection, iri) or -1)
+    wanted = expected_rows(eid, places(entity), lambda iri: terms.find(connection, iri) or -1)
     for row in wanted:
         found = connection.execute(
             "SELECT eid, attr, x, y, wkb FROM geo WHERE gid = ?", (row[0],)

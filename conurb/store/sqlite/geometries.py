@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import apsw
@@ -19,7 +19,8 @@ Place = tuple[str, Any]
 """(attribute, GeoJSON geometry)."""
 
 
-def _places(entity: Entity | None) -> list[Place]:
+def places(entity: Entity | None) -> list[Place]:
+    """Give the geometries of an object, in the order in which they are numbered."""
     if entity is None:
         return []
     return [
@@ -27,7 +28,7 @@ def _places(entity: Entity | None) -> list[Place]:
         for attribute, instances in entity.attrs.items()
         for instance in instances
         if instance["type"] == "GeoProperty" and instance.get("value") is not None
-    ][:GEO_PER_ENTITY_MAX]
+    ]
 
 
 def changed(
@@ -38,7 +39,8 @@ def changed(
     term: Callable[[str], int],
 ) -> list[tuple[Any, ...]]:
     """Delete the geometries that are gone; give the rows of those that became others."""
-    old, new = _places(before), _places(after)
+    old = places(before)[:GEO_PER_ENTITY_MAX]
+    new = places(after)[:GEO_PER_ENTITY_MAX]
     if old == new:
         return []
     base = eid * GEO_PER_ENTITY_MAX
@@ -57,10 +59,13 @@ def insert(connection: apsw.Connection, rows: list[tuple[Any, ...]]) -> None:
         connection.executemany(_INSERT, rows)
 
 
-def expected_rows(eid: int, entity: Entity, term: Callable[[str], int]) -> list[tuple[Any, ...]]:
-    """Give the rows that an entity has in the R*Tree."""
+def expected_rows(
+    eid: int, given: Sequence[Place], term: Callable[[str], int]
+) -> list[tuple[Any, ...]]:
+    """Give the rows that an entity with these geometries has in the R*Tree."""
     base = eid * GEO_PER_ENTITY_MAX
-    return [_row(base + n, eid, place, term) for n, place in enumerate(_places(entity))]
+    kept = given[:GEO_PER_ENTITY_MAX]
+    return [_row(base + number, eid, place, term) for number, place in enumerate(kept)]
 
 
 def _row(gid: int, eid: int, place: Place, term: Callable[[str], int]) -> tuple[Any, ...]:
