@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from conurb.model.entity import Entity
 from conurb.model.operations.expiry import next_expiry
@@ -26,6 +26,7 @@ def as_text(entity: Entity) -> TextEntity:
     )
 
 
+@settings(max_examples=25)
 @given(entities())
 def test_its_attributes_are_those_written_out(entity: Entity) -> None:
     before = copy.deepcopy(entity)
@@ -35,6 +36,7 @@ def test_its_attributes_are_those_written_out(entity: Entity) -> None:
     assert entity == before
 
 
+@settings(max_examples=25)
 @given(entities())
 def test_it_comes_into_being_as_any_other(entity: Entity) -> None:
     long, short = created(entity, NOW), created(as_text(entity), NOW)
@@ -43,6 +45,7 @@ def test_it_comes_into_being_as_any_other(entity: Entity) -> None:
     assert orjson.dumps(short.after.attrs) == orjson.dumps(long.after.attrs)  # type: ignore[union-attr]
 
 
+@settings(max_examples=25)
 @given(entities())
 def test_what_stands_beside_the_text_agrees_with_it(entity: Entity) -> None:
     text = as_text(entity).text
