@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from conurb.model.entity import Entity
 from conurb.model.geometry import to_shapely
 from conurb.model.render.flat import flat_row
 from conurb.model.tiles.draw import draw_shapes, grid_place, point_commands
@@ -19,7 +20,6 @@ from conurb.model.tiles.quad import BUFFER, EXTENT
 from conurb.model.vocabulary import platform_terms
 
 if TYPE_CHECKING:
-    from conurb.model.entity import Entity
     from conurb.model.tiles.ask import TileAsk
     from conurb.model.tiles.quad import Square
 
@@ -35,6 +35,13 @@ CELLS: Final = 32
 CELL: Final = EXTENT // CELLS
 CELLED_ZOOM_MAX: Final = 20
 """From the next level on every point is drawn: what lies in one place can't be told apart."""
+
+
+PlacedPoint = tuple[float, float, Entity]
+"""Longitude, latitude, and whose it is."""
+
+PlacedShape = tuple[Any, Entity]
+"""A geometry of shapely in degrees, and whose it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +85,40 @@ def is_inside(x: int, y: int, *, margin: int = 0) -> bool:
 
 def draw_entities(ask: TileAsk, entities: Iterable[Entity]) -> TileLayer:
     """Draw objects that are at hand as a layer."""
-    points: list[tuple[int, int, Entity]] = []
-    shapes: list[tuple[Any, Entity]] = []
+    points: list[PlacedPoint] = []
+    shapes: list[PlacedShape] = []
     for entity in entities:
         geometry = geometry_of(entity, ask.geometry, ask.dataset)
         if geometry is None:
             continue
-        if geometry["type"] != "Point":
+        if geometry["type"] == "Point":
+            longitude, latitude = geometry["coordinates"][:2]
+            points.append((longitude, latitude, entity))
+        else:
             shapes.append((to_shapely(geometry), entity))
-            continue
-        x, y = grid_place(ask.square, *geometry["coordinates"][:2])
+    return draw_placed(ask, points, shapes)
+
+
+def draw_placed(
+    ask: TileAsk, points: Iterable[PlacedPoint], shapes: Sequence[PlacedShape]
+) -> TileLayer:
+    """Draw points, and lines and areas, with the objects whose they are."""
+    placed: list[tuple[int, int, Entity]] = []
+    for longitude, latitude, entity in points:
+        x, y = grid_place(ask.square, longitude, latitude)
         if is_inside(x, y, margin=BUFFER):
-            points.append((x, y, entity))
+            placed.append((x, y, entity))
     writer = LayerWriter(ask.name)
     left_out = max(0, len(shapes) - SHAPES_MAX)
     if left_out:
         shapes = sorted(shapes, key=lambda pair: -shape_size(pair[0]))[:SHAPES_MAX]
     add_shapes(writer, ask.square, [(shape, properties_of(one, ask)) for shape, one in shapes])
-    if is_thinned(ask, len(points)):
-        _add_cells(writer, ask, points)
+    if is_thinned(ask, len(placed)):
+        _add_cells(writer, ask, placed)
         return TileLayer(writer.layer(), 0, left_out)
-    for x, y, entity in points:
+    for x, y, entity in placed:
         writer.add(POINT, point_commands(x, y), properties_of(entity, ask))
-    return TileLayer(writer.layer(), len(points), left_out)
+    return TileLayer(writer.layer(), len(placed), left_out)
 
 
 def is_thinned(ask: TileAsk, points: int) -> bool:

@@ -34,6 +34,8 @@ class Names:
         self._fresh_typesets: list[tuple[int, list[int]]] = []
         self._pending: list[int] = []
         self._pending_sets: list[int] = []
+        self.version = 0
+        """Another number for whatever else is known: statements that name numbers go by it."""
 
     async def load(self, connection: Any) -> None:
         """Read what was added since the last time."""
@@ -42,12 +44,14 @@ class Names:
         )
         for tid, iri in terms:
             self._tids[iri], self._iris[tid] = tid, iri
+            self.version += 1
         sets = await connection.fetch(
             "SELECT sid, types FROM typeset WHERE sid > $1", max(self._types)
         )
         for sid, tids in sets:
             types = tuple(self._iris[tid] for tid in tids)
             self._sids[types], self._types[sid] = sid, types
+            self.version += 1
 
     def tid(self, iri: str) -> int:
         """Give the number of an IRI, a new one when it has none."""
@@ -55,6 +59,7 @@ class Names:
         if tid is None:
             tid = len(self._iris)
             self._tids[iri], self._iris[tid] = tid, iri
+            self.version += 1
             self._fresh_terms.append((tid, iri))
         return tid
 
@@ -90,6 +95,7 @@ class Names:
         if sid is None:
             sid = len(self._types)
             self._sids[types], self._types[sid] = sid, types
+            self.version += 1
             self._fresh_typesets.append((sid, [self.tid(iri) for iri in types]))
         return sid
 
@@ -120,6 +126,7 @@ class Names:
     def forget(self) -> None:
         """Take back the new numbers since the last `keep`: they were not committed."""
         self.take_fresh()
+        self.version += 1
         for sid in self._pending_sets:
             del self._sids[self._types.pop(sid)]
         for tid in self._pending:

@@ -14,6 +14,7 @@ from conurb.model.context import DEFAULT_VOCABULARY
 from conurb.model.render.flat import DATASET_PREFIX, FlatView, flat_attribute
 from conurb.model.render.language import parse_lang
 from conurb.model.vocabulary import labels, platform_terms
+from conurb.store.postgres.sources import FALSE
 
 if TYPE_CHECKING:
     from conurb.store.postgres.names import Names
@@ -30,29 +31,34 @@ _OF_ENTITY: Final = frozenset({"id", "type", "scope", "createdAt", "modifiedAt",
 """Names that aren't attributes; a tile says the id alone of them."""
 
 _SAID: Final = "('string', 'number', 'boolean')"
+_HEAD: Final = "jsonb_build_object('id', e.id)"
 
 
 def properties_sql(view: FlatView, names: Names, arguments: Arguments) -> str:
     """Give the properties of an entity `e` as a jsonb expression."""
-    head = "jsonb_build_object('id', e.id)"
-    terms = platform_terms()
-    if view.names is None:
-        wanted = [(iri, terms.compact(iri), None) for iri in names.list_iris()]
-        return f"({head} || {_from_document(wanted, view, arguments)})"
-    keys = [key for key in sorted(view.names) if key not in _OF_ENTITY]
-    if not keys:
-        return head
-    asked = [
-        (flat_attribute(key, terms)[0], key.partition("@")[0], key if "@" in key else None)
-        for key in keys
-    ]
-    general = f"({head} || {_from_document(asked, view, arguments)})"
-    plain = [(key, names.find_tid(terms.expand(key))) for key in keys if "@" not in key]
-    if len(keys) > AT_ONCE_MAX or len(plain) < len(keys):
+    general = f"({_HEAD} || {_from_document(_wanted(view, names), view, arguments)})"
+    found = plain_sql(view, names, arguments)
+    if found is None:
         return general
-    known = [(key, f"(e.flat -> '{tid}')") for key, tid in plain if tid is not None]
+    irregular, plain = found
+    return plain if irregular == FALSE else f"CASE WHEN {irregular} THEN {general} ELSE {plain} END"
+
+
+def plain_sql(view: FlatView, names: Names, arguments: Arguments) -> tuple[str, str] | None:
+    """Give the properties of an entity `e` out of `flat`, after the predicate of those that can't.
+
+    None when what is asked isn't in `flat`. What an object doesn't have is null.
+    """
+    if view.names is None:
+        return None
+    keys = _keys(view.names)
+    if len(keys) > AT_ONCE_MAX or any("@" in key for key in keys):
+        return None
+    expand = platform_terms().expand
+    asked = [(key, names.find_tid(expand(key))) for key in keys]
+    known = [(key, f"(e.flat -> '{tid}')") for key, tid in asked if tid is not None]
     if not known:
-        return head
+        return FALSE, _HEAD
     members = ", ".join(
         f"{arguments.add(key, 'text')}, "
         f"CASE WHEN jsonb_typeof({value}) = 'array' THEN {value} -> 0 ELSE {value} END"
@@ -61,18 +67,31 @@ def properties_sql(view: FlatView, names: Names, arguments: Arguments) -> str:
     irregular = " OR ".join(f"jsonb_typeof({value}) = 'null'" for _, value in known)
     marked = " OR ".join(f"strpos(e.doc, '{mark}') > 0" for mark in _NOT_PLAIN)
     return (
-        f"CASE WHEN coalesce({irregular}, false) OR {marked} THEN {general} "
-        f"ELSE jsonb_strip_nulls({head} || jsonb_build_object({members})) END"
+        f"(coalesce({irregular}, false) OR {marked})",
+        f"jsonb_build_object('id', e.id, {members})",
     )
+
+
+def _keys(asked: frozenset[str]) -> list[str]:
+    return [key for key in sorted(asked) if key not in _OF_ENTITY]
+
+
+def _wanted(view: FlatView, names: Names) -> list[tuple[str, str, str | None]]:
+    """Give what is looked for in a document: IRI, term, and the one key that is meant."""
+    terms = platform_terms()
+    if view.names is None:
+        return [(iri, terms.compact(iri), None) for iri in names.list_iris()]
+    return [
+        (flat_attribute(key, terms)[0], key.partition("@")[0], key if "@" in key else None)
+        for key in _keys(view.names)
+    ]
 
 
 def _from_document(
     wanted: Sequence[tuple[str, str, str | None]], view: FlatView, arguments: Arguments
 ) -> str:
     """Give keys and values out of the document: of (IRI, term, the one key that is meant)."""
-    columns = ", ".join(
-        arguments.add([one[n] for one in wanted], "text[]") for n in range(len(wanted[0]))
-    )
+    columns = ", ".join(arguments.add([one[n] for one in wanted], "text[]") for n in range(3))
     prefix = arguments.add(DATASET_PREFIX, "text")
     dataset = "(i.node ->> 'datasetId')"
     short = (
@@ -91,6 +110,18 @@ def _from_document(
 
 def _value(lang: str, arguments: Arguments) -> str:
     """Give the value of an instance `i.node`."""
+    return (
+        "CASE i.node ->> 'type' "
+        "WHEN 'Property' THEN coalesce(i.node -> 'value' -> '@value', i.node -> 'value') "
+        f"WHEN 'LanguageProperty' THEN {_text(lang, arguments)} "
+        "WHEN 'Relationship' THEN i.node -> 'object' "
+        "WHEN 'JsonProperty' THEN coalesce(i.node -> 'json' -> '@value', i.node -> 'json') "
+        f"WHEN 'VocabProperty' THEN {_word(arguments)} END"
+    )
+
+
+def _word(arguments: Arguments) -> str:
+    """Give the term of a word of a vocabulary."""
     iris = list(_vocabulary())
     names = arguments.add([_vocabulary()[iri] for iri in iris], "text[]")
     known = f"({names})[array_position({arguments.add(iris, 'text[]')}, i.node ->> 'vocab')]"
@@ -101,13 +132,8 @@ def _value(lang: str, arguments: Arguments) -> str:
         f"THEN substr({word}, {len(DEFAULT_VOCABULARY) + 1}) ELSE {word} END"
     )
     return (
-        "CASE i.node ->> 'type' "
-        "WHEN 'Property' THEN coalesce(i.node -> 'value' -> '@value', i.node -> 'value') "
-        f"WHEN 'LanguageProperty' THEN {_text(lang, arguments)} "
-        "WHEN 'Relationship' THEN i.node -> 'object' "
-        "WHEN 'JsonProperty' THEN coalesce(i.node -> 'json' -> '@value', i.node -> 'json') "
-        "WHEN 'VocabProperty' THEN CASE WHEN jsonb_typeof(i.node -> 'vocab') = 'string' "
-        f"THEN to_jsonb(coalesce({known}, {own})) END END"
+        "CASE WHEN jsonb_typeof(i.node -> 'vocab') = 'string' "
+        f"THEN to_jsonb(coalesce({known}, {own})) END"
     )
 
 

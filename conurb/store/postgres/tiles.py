@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from conurb.model.query.match import has_types
 from conurb.model.query.tree import Selector
-from conurb.model.tiles.draw import TOLERANCE
 from conurb.model.tiles.layer import (
     CELLED_ZOOM_MAX,
     CELLS,
@@ -21,9 +20,10 @@ from conurb.model.tiles.layer import (
     is_thinned,
 )
 from conurb.model.tiles.mvt import COUNT_KEY
-from conurb.model.tiles.quad import BUFFER, EXTENT, HALF_WORLD_M
+from conurb.model.tiles.quad import BUFFER, EXTENT
 from conurb.store.postgres.compile import Moments, Selection
 from conurb.store.postgres.sources import FALSE, TRUE, all_of
+from conurb.store.postgres.tile_few import tolerance_m
 from conurb.store.postgres.tile_rows import properties_sql
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class _Drawing:
         square, add = self.ask.square, selection.arguments.add
         # Twice the buffer, so that where a shape was cut isn't drawn.
         box = ", ".join(add(one, "float8") for one in square.bounds(buffer=2 * BUFFER))
-        tolerance = add(TOLERANCE * 2 * HALF_WORLD_M / EXTENT / (1 << square.z), "float8")
+        tolerance = add(tolerance_m(square), "float8")
         cut = f"ST_ClipByBox2D(g.geom, ST_MakeEnvelope({box}, 4326))"
         simple = f"ST_Simplify(ST_Transform({cut}, 3857), {tolerance})"
         largest = (

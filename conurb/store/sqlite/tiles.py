@@ -19,10 +19,12 @@ from conurb.model.tiles.layer import (
     CELLS,
     POINTS_MAX,
     SHAPES_MAX,
+    PlacedPoint,
     TileLayer,
     add_cell,
     add_shapes,
     draw_entities,
+    draw_placed,
     is_thinned,
     properties_of,
 )
@@ -47,6 +49,9 @@ READ_MAX: Final = 20_000
 
 _COLUMNS: Final = ", ".join(f"e.{name}" for name in ENTITY_COLUMNS.split(", "))
 """Columns of an object; the geometry's stand before them."""
+
+_POINT: Final = "g.wkb IS NULL"
+_SHAPE: Final = "g.wkb IS NOT NULL"
 
 
 def draw_tile(connection: apsw.Connection, terms: Terms, ask: TileAsk, *, now_us: int) -> TileLayer:
@@ -77,6 +82,8 @@ class _Drawing:
 
     def run(self) -> TileLayer:
         """Draw."""
+        if not self.ask.thin and self._near() <= POINTS_MAX:
+            return self._few()
         writer = LayerWriter(self.ask.name)
         left_out = self._shapes(writer)
         if self._is_thinned():
@@ -93,26 +100,60 @@ class _Drawing:
         probe = self._execute(reach, f"SELECT 1 {found} LIMIT {POINTS_MAX + 1}").fetchall()
         return is_thinned(self.ask, len(probe))
 
+    def _near(self) -> int:
+        """Count geometries of any object on the tile, no further than one more than are drawn."""
+        reach = replace(self.reach, parameters=Parameters())
+        found = self._box(reach, BUFFER)
+        counted = f"SELECT count(*) FROM (SELECT 1 FROM geo g WHERE {found} LIMIT {POINTS_MAX + 1})"
+        return int(self._execute(reach, counted).get)
+
+    def _few(self) -> TileLayer:
+        """Draw what few there is, with one look at the objects."""
+        import shapely
+
+        points: list[PlacedPoint] = []
+        shaped: list[tuple[bytes, Entity]] = []
+        reach = replace(self.reach, parameters=Parameters())
+        found = self._found(reach, kind="1", buffer=BUFFER)
+        for x, y, wkb, *row in self._execute(reach, f"SELECT g.x, g.y, g.wkb, {_COLUMNS} {found}"):
+            if wkb is None:
+                points.append((x, y, entity_of(row)))
+            else:
+                shaped.append((wkb, entity_of(row)))
+        shapes: Any = shapely.from_wkb([wkb for wkb, _ in shaped]) if shaped else ()
+        owned = [(shape, one) for shape, (_, one) in zip(shapes, shaped, strict=True)]
+        return draw_placed(self.ask, points, owned)
+
     # ── what is read ──────────────────────────────────────────────────────────────────────────
 
     def _from(self, *, points: bool) -> tuple[Reach, str]:
         """Give FROM and WHERE of the geometries on the tile, with parameters of their own."""
         reach = replace(self.reach, parameters=Parameters())
-        return reach, self._found(reach, points=points, buffer=BUFFER)
+        return reach, self._found(reach, kind=_POINT if points else _SHAPE, buffer=BUFFER)
 
-    def _found(self, reach: Reach, *, points: bool, buffer: int) -> str:
+    def _box(self, reach: Reach, buffer: int) -> str:
+        """Give the predicate of geometries `g` that the R*Tree finds on the tile."""
         west, south, east, north = (
             reach.parameters.add(one) for one in self.ask.square.bounds(buffer=buffer)
         )
-        kind = "g.wkb IS NULL" if points else "g.wkb IS NOT NULL"
+        return (
+            f"g.east >= {west} AND g.west <= {east} AND g.north >= {south} AND g.south <= {north} "
+            f"AND g.attr = {self.term}"
+        )
+
+    def _found(self, reach: Reach, *, kind: str, buffer: int) -> str:
         first = (
             f"(g.gid % {GEO_PER_ENTITY_MAX} = 0 OR NOT EXISTS (SELECT 1 FROM geo p "
             f"WHERE p.gid = g.gid - 1 AND p.attr = g.attr))"
         )
-        box = f"g.east >= {west} AND g.west <= {east} AND g.north >= {south} AND g.south <= {north}"
-        if points:
-            box += f" AND g.x >= {west} AND g.x < {east} AND g.y > {south} AND g.y <= {north}"
-        where = conjunction([box, f"g.attr = {self.term}", kind, first, self._selected(reach)])
+        parts = [self._box(reach, buffer), kind]
+        if kind == _POINT:
+            # The boxes of the R*Tree are a little wider than what they hold.
+            west, south, east, north = (
+                reach.parameters.add(one) for one in self.ask.square.bounds(buffer=buffer)
+            )
+            parts.append(f"g.x >= {west} AND g.x < {east} AND g.y > {south} AND g.y <= {north}")
+        where = conjunction([*parts, first, self._selected(reach)])
         return f"FROM geo g CROSS JOIN entity e ON e.eid = g.eid WHERE {where}"
 
     def _selected(self, reach: Reach) -> str:
@@ -204,7 +245,7 @@ class _Drawing:
 
     def _crowd(self, reach: Reach) -> str:
         """Give the points on the tile as eid, lon and lat, each with its object looked at."""
-        found = self._found(reach, points=True, buffer=0)
+        found = self._found(reach, kind=_POINT, buffer=0)
         return f"SELECT g.eid AS eid, g.x AS lon, g.y AS lat {found}"
 
     def _find(self, eids: list[int]) -> dict[int, Entity]:
