@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from conurb.model.entity import Entity
 from conurb.model.operations.entity import DeleteEntity, UpsertEntity
+from conurb.model.query.tree import Restriction
 from conurb.model.time import parse_us
 from conurb.node.inventory import Inventory
 from conurb.store.contract import Store
@@ -73,3 +75,27 @@ async def test_what_is_deleted_counts_no_more_and_narrows_when_measured_anew(
     assert survey[BUS].spaces[PLACE].box[0] == pytest.approx(120.0, abs=1e-4)
     await store.apply_all([DeleteEntity("urn:x:1")])
     assert await inventory.survey() == {}
+
+
+async def test_types_and_attributes_are_as_they_are_now_however_often_they_are_asked_for(
+    store: Store, clock: ManualClock
+) -> None:
+    async def found() -> tuple[dict[str, int], dict[str, int]]:
+        return (
+            {one.iri: one.entity_count for one in await store.list_types()},
+            {one.iri: one.count for one in await store.list_attributes()},
+        )
+
+    await write(store, vehicle("1", BUS), vehicle("2", BUS, at=(121, 31)))
+    assert await found() == await found() == ({BUS: 2}, {SPEED: 2, PLACE: 1})
+    await write(store, vehicle("3", TRAM))
+    assert await found() == ({BUS: 2, TRAM: 1}, {SPEED: 3, PLACE: 1})
+    only_trams = Restriction(types=(TRAM,))
+    assert [one.iri for one in await store.list_types(only_trams)] == [TRAM]
+    assert [(one.iri, one.count) for one in await store.list_attributes(only_trams)] == [(SPEED, 1)]
+    await store.apply([DeleteEntity("urn:x:2")])
+    leaving = replace(vehicle("4", TRAM), expires_at=clock() + 1_000_000)
+    await write(store, leaving)
+    assert await found() == ({BUS: 1, TRAM: 2}, {SPEED: 3})
+    clock.advance(2)
+    assert await found() == ({BUS: 1, TRAM: 1}, {SPEED: 2})

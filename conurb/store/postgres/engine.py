@@ -62,6 +62,7 @@ from conurb.store.postgres.survey import survey
 from conurb.store.postgres.tiles import draw_tile
 from conurb.store.postgres.write import Writer
 from conurb.store.survey import Survey
+from conurb.store.usage import KeptUsage, Usage
 
 T = TypeVar("T")
 
@@ -86,6 +87,7 @@ class PostgresStore:
         self._writer: Writer | None = None
         self._group = GroupCommit(self._commit, name=self._address.name)
         self._indexes = Indexes(self._address)
+        self._usage = KeptUsage()
         self._news = asyncio.Event()
 
     async def open(self) -> None:
@@ -212,8 +214,8 @@ class PostgresStore:
     async def survey(self) -> Survey:
         """Measure what there is of each type."""
         async with self._snapshot() as connection:
-            await self._refresh(connection)
-            return await survey(connection, self._names, now_us=self._clock())
+            usage = await self._used(connection, Restriction())
+            return await survey(connection, self._names, usage)
 
     async def tile(self, ask: TileAsk) -> TileLayer:
         """Draw objects of current state as one layer of a tile."""
@@ -257,18 +259,21 @@ class PostgresStore:
     async def list_types(self, restriction: Restriction = Restriction()) -> list[TypeInfo]:
         """List the types of current entities, by IRI."""
         async with self._snapshot() as connection:
-            await self._refresh(connection)
-            moments = Moments(self._clock())
-            return await discovery.list_types(connection, self._names, restriction, moments)
+            return (await self._used(connection, restriction)).types()
 
     async def list_attributes(
         self, restriction: Restriction = Restriction()
     ) -> list[AttributeInfo]:
         """List the attributes of current entities, by IRI."""
         async with self._snapshot() as connection:
-            await self._refresh(connection)
-            moments = Moments(self._clock())
-            return await discovery.list_attributes(connection, self._names, restriction, moments)
+            return (await self._used(connection, restriction)).attributes()
+
+    async def _used(self, connection: Any, restriction: Restriction) -> Usage:
+        await self._refresh(connection)
+        now = self._clock()
+        return await discovery.count_usage(
+            connection, self._names, restriction, self._usage, now_us=now
+        )
 
     # ── journal ──────────────────────────────────────────────────────────────────────────────
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from conurb.model.query.tree import Restriction
-from conurb.store.postgres.compile import Moments
-from conurb.store.postgres.discovery import list_types
 from conurb.store.postgres.names import Names
 from conurb.store.survey import Space, Survey, TypeSurvey
+from conurb.store.usage import Usage
 
 _PLACES: Final = """
 SELECT e.typeset, g.attr, ST_XMin(x) AS west, ST_YMin(x) AS south, ST_XMax(x) AS east,
@@ -23,15 +21,15 @@ SELECT e.typeset, min(h.at), max(h.at) FROM history h JOIN entity e ON e.eid = h
 WHERE h.observed AND h.superseded IS NULL GROUP BY 1"""
 
 
-async def survey(connection: Any, names: Names, *, now_us: int) -> Survey:
-    """Measure."""
+async def survey(connection: Any, names: Names, usage: Usage) -> Survey:
+    """Measure, with what was counted."""
     found: Survey = {
         info.iri: TypeSurvey(
             info.iri,
             info.entity_count,
             {name: set(kinds) for name, kinds in info.attributes.items()},
         )
-        for info in await list_types(connection, names, Restriction(), Moments(now_us))
+        for info in usage.types()
     }
     for typeset, attr, west, south, east, north, kinds in await connection.fetch(_PLACES):
         space = Space((west, south, east, north), set(kinds))

@@ -47,6 +47,7 @@ from conurb.store.sqlite.survey import survey
 from conurb.store.sqlite.tiles import draw_tile
 from conurb.store.sqlite.write import Writer, changes_of
 from conurb.store.survey import Survey
+from conurb.store.usage import KeptUsage, Usage
 
 TRANSFER_ROWS: Final = 2_000
 """Rows that go from thread to thread at once in an export or a restore."""
@@ -86,6 +87,7 @@ class SqliteStore:
         self._terms = Terms()
         self._group = GroupCommit(self._commit, name=str(path))
         self._writer: Writer | None = None
+        self._usage = KeptUsage()
         self._seq = 0
         self._waiters: set[asyncio.Future[None]] = set()
         self._indexing: dict[str, asyncio.Task[None]] = {}
@@ -236,28 +238,29 @@ class SqliteStore:
 
     async def survey(self) -> Survey:
         """Measure what there is of each type."""
-        now = self._clock()
-        return await self._connections.read(
-            lambda connection: survey(connection, self._terms, now_us=now)
-        )
+
+        def work(connection: apsw.Connection) -> Survey:
+            return survey(connection, self._terms, self._used(connection, Restriction()))
+
+        return await self._connections.read(work)
 
     async def list_types(self, restriction: Restriction = Restriction()) -> list[TypeInfo]:
         """List the types of current entities, by IRI."""
-        now = self._clock()
         return await self._connections.read(
-            lambda connection: discover.list_types(connection, self._terms, restriction, now_us=now)
+            lambda connection: self._used(connection, restriction).types()
         )
 
     async def list_attributes(
         self, restriction: Restriction = Restriction()
     ) -> list[AttributeInfo]:
         """List the attributes of current entities, by IRI."""
-        now = self._clock()
         return await self._connections.read(
-            lambda connection: discover.list_attributes(
-                connection, self._terms, restriction, now_us=now
-            )
+            lambda connection: self._used(connection, restriction).attributes()
         )
+
+    def _used(self, connection: apsw.Connection, restriction: Restriction) -> Usage:
+        now = self._clock()
+        return discover.count_usage(connection, self._terms, restriction, self._usage, now_us=now)
 
     async def extents(self) -> Extents:
         """Measure where objects lie, by type and attribute."""

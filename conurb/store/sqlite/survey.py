@@ -6,10 +6,9 @@ from typing import Final
 
 import apsw
 
-from conurb.model.query.tree import Restriction
-from conurb.store.sqlite.discover import list_types
 from conurb.store.sqlite.rows import Terms, texts
 from conurb.store.survey import Space, Survey, TypeSurvey
+from conurb.store.usage import Usage
 
 _PLACES: Final = """
 SELECT e.types, g.attr, min(g.west), min(g.south), max(g.east), max(g.north)
@@ -25,15 +24,15 @@ FROM entity e, json_each(e.doc) a, json_each(a.value) i
 WHERE e.type IS NOT NULL AND i.value ->> '$.type' = 'GeoProperty'"""
 
 
-def survey(connection: apsw.Connection, terms: Terms, *, now_us: int) -> Survey:
-    """Measure."""
+def survey(connection: apsw.Connection, terms: Terms, usage: Usage) -> Survey:
+    """Measure, with what was counted."""
     found: Survey = {
         info.iri: TypeSurvey(
             info.iri,
             info.entity_count,
             {name: set(kinds) for name, kinds in info.attributes.items()},
         )
-        for info in list_types(connection, terms, Restriction(), now_us=now_us)
+        for info in usage.types()
     }
     for types, attr, west, south, east, north in connection.execute(_PLACES):
         attribute = terms.iri(connection, attr)
