@@ -94,7 +94,7 @@ def build_app(
     """
     metrics = Metrics()
     router = Router((*all_routes(), *routes_of_systems(settings)))
-    app = Starlette()
+    app = _Application()
     app.state.host = host
     app.state.metrics = metrics
     app.state.routes = router.routes
@@ -110,6 +110,14 @@ def build_app(
 
     app.router = _Shell(dispatcher, lifespan=life)
     return app
+
+
+class _Application(Starlette):
+    """Starlette without its middleware, whose part the dispatcher does: every error is answered."""
+
+    def build_middleware_stack(self) -> Shell:
+        """Give the router alone; what stood before it cost a tenth of a look-up."""
+        return self.router
 
 
 class _Shell(Shell):

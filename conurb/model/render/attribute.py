@@ -59,6 +59,12 @@ _MEMBERS: Final[dict[str, int]] = {
     "entityList": _LINKED,
 }
 
+_PLAIN: Final = frozenset(
+    {key for key, action in _MEMBERS.items() if action == _RAW}
+    | {"observedAt", "createdAt", "modifiedAt"}
+)
+"""What nearly all instances consist of: members that are written as they are, but for times."""
+
 
 class AttributeWriter:
     """Writes the attributes of entities for one @context and view."""
@@ -99,6 +105,8 @@ class AttributeWriter:
 
     def instance(self, attribute: str, instance: Instance) -> dict[str, Any]:
         """Write one instance with its members and sub-attributes."""
+        if not self._sys_attrs and self._lang is None and instance.keys() <= _PLAIN:
+            return _plain(instance)
         written: dict[str, Any] = {}
         find = _MEMBERS.get
         for key, value in instance.items():
@@ -187,3 +195,14 @@ class AttributeWriter:
         written["type"] = "Property"
         written["value"] = text
         written["lang"] = language
+
+
+def _plain(instance: Instance) -> dict[str, Any]:
+    """Write an instance that has only members of `_PLAIN`, without its system times."""
+    written = instance.copy()
+    observed = written.get("observedAt")
+    if observed is not None:
+        written["observedAt"] = shown(observed)
+    written.pop("createdAt", None)
+    written.pop("modifiedAt", None)
+    return written
