@@ -133,7 +133,8 @@ class BirthRows:
         several = False
         for column, dataset, observed, kind, scalar, start, end in text.instances:
             attr, name = columns[column]
-            val = comparable(kind, scalar)
+            # The usual value, without a call.
+            val = scalar if scalar.__class__ is float else comparable(kind, scalar)
             if dataset is not None:
                 several = True
             flat[name] = IRREGULAR if name in flat else val

@@ -52,7 +52,7 @@ def journal_head(
     types: tuple[str, ...], scope: tuple[str, ...], created: int, modified: int
 ) -> str:
     """Write what a journal row says of the entity as a whole."""
-    return orjson.dumps([types, scope, created, modified]).decode()
+    return f"[{texts_document(types)},{texts_document(scope)},{created},{modified}]"
 
 
 def record_of(row: tuple[Any, ...]) -> Record:
