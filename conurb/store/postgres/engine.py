@@ -59,6 +59,7 @@ from conurb.store.postgres.rows import (
 from conurb.store.postgres.schema import migrate
 from conurb.store.postgres.select import select_page
 from conurb.store.postgres.survey import survey
+from conurb.store.postgres.tile_few import FewDrawn
 from conurb.store.postgres.tiles import draw_tile
 from conurb.store.postgres.write import Writer
 from conurb.store.survey import Survey
@@ -87,6 +88,7 @@ class PostgresStore:
         self._writer: Writer | None = None
         self._group = GroupCommit(self._commit, name=self._address.name)
         self._indexes = Indexes(self._address)
+        self._few = FewDrawn(self._names)
         self._usage = KeptUsage()
         self._news = asyncio.Event()
 
@@ -219,9 +221,14 @@ class PostgresStore:
 
     async def tile(self, ask: TileAsk) -> TileLayer:
         """Draw objects of current state as one layer of a tile."""
-        async with self._snapshot() as connection:
+        now = self._clock()
+        async with self._reader() as connection:
             await self._refresh(connection)
-            return await draw_tile(connection, self._names, ask, now_us=self._clock())
+            few = await self._few.draw(connection, ask, now_us=now)
+        if few is not None:
+            return few
+        async with self._snapshot() as connection:
+            return await draw_tile(connection, self._names, ask, now_us=now)
 
     async def evolution(self, query: TemporalQuery) -> EvolutionPage:
         """Query history, aggregated by PostgreSQL when that is asked for."""
