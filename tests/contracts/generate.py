@@ -57,6 +57,7 @@ from conurb.model.query.tree import (
     TypeIs,
     Uri,
 )
+from conurb.model.text import TextEntity, write_out
 from conurb.model.time import US_PER_S, fixed, parse_us
 from tests.contracts.conftest import START_US
 
@@ -195,7 +196,24 @@ types = st.lists(st.sampled_from(TYPES), min_size=1, max_size=2, unique=True).ma
 scopes = st.lists(st.sampled_from(SCOPES), max_size=2, unique=True).map(tuple)
 ids = st.sampled_from(IDS)
 expiries = st.none() | st.none() | st.sampled_from([START_US + n * US_PER_S for n in (3, 20)])
-entities = st.builds(Entity, ids, types, attribute_maps(), scopes, st.just(0), st.just(0), expiries)
+
+
+def as_text(entity: Entity) -> Entity:
+    """Give an entity as one that is read in another process comes."""
+    text = write_out(entity.attrs)
+    if text is None:
+        return entity
+    return TextEntity(
+        entity.id, entity.types, scope=entity.scope, expires_at=entity.expires_at, text=text
+    )
+
+
+plain_entities = st.builds(
+    Entity, ids, types, attribute_maps(), scopes, st.just(0), st.just(0), expiries
+)
+entities = st.builds(
+    lambda entity, apart: as_text(entity) if apart else entity, plain_entities, st.booleans()
+)
 fragments = st.builds(Fragment, attribute_maps(least=1), st.just(()) | types, st.none() | scopes)
 
 
