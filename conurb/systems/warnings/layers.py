@@ -90,7 +90,7 @@ LAYERS: Final = (
         title={"en": "Air quality index", "zh": "空气质量指数"},
         group=GROUP,
         form="circle",
-        source="Stations of the region's nodes; index by HJ 633-2012. Replayed and simulated "
+        source="Stations of the region's nodes; index by HJ 633. Replayed and simulated "
         "stations say so",
         licence=_LICENCE,
         attribute="airQualityIndex",

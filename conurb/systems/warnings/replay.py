@@ -30,7 +30,7 @@ from conurb.model.vocabulary import platform_terms
 from conurb.systems.contract import Connector, Message, Recorded, Recording, Simulation, Site
 from conurb.systems.warnings.areas import Cities
 from conurb.systems.warnings.events import US_PER_S
-from conurb.systems.warnings.quality.air import POLLUTANTS, Pollutant, air_quality
+from conurb.systems.warnings.quality.air import POLLUTANTS, Pollutant, air_quality, standard_at
 from conurb.systems.warnings.receiving import cities_at
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _observed(
     at_us: int,
     values: dict[Pollutant, float],
 ) -> dict[str, Any]:
-    quality = air_quality(values)
+    quality = air_quality(values, standard=standard_at(at_us))
     document: dict[str, Any] = {
         "id": object_id,
         "type": "AirQualityObserved",

@@ -1,8 +1,8 @@
 """Watch the air of cities: observations of stations become a warning by the Chinese AQI.
 
-A city's index is that of the mean concentrations of its stations, as HJ 633-2012 and the national
-evaluation of cities have it; a station that was silent for `FRESH_S` doesn't count. Real and
-simulated stations are never mixed.
+A city's index is that of the mean concentrations of its stations, as HJ 633 and the national
+evaluation of cities have it, by the edition that was in force when they were measured; a station
+that was silent for `FRESH_S` doesn't count. Real and simulated stations are never mixed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,13 @@ from conurb.systems.warnings.cap.alert import Named, Severity
 from conurb.systems.warnings.compose import Wording, city_area
 from conurb.systems.warnings.events import US_PER_S
 from conurb.systems.warnings.objects import Held
-from conurb.systems.warnings.quality.air import POLLUTANTS, AirQuality, Pollutant, air_quality
+from conurb.systems.warnings.quality.air import (
+    POLLUTANTS,
+    AirQuality,
+    Pollutant,
+    air_quality,
+    standard_at,
+)
 from conurb.systems.warnings.quality.raising import QUIET, Levels
 from conurb.systems.warnings.querying import own_objects, query_of
 from conurb.systems.warnings.raising import Case, answer, standing_of
@@ -44,8 +50,9 @@ MARGIN: Final = 10.0
 
 SEVERITIES: Final = (Severity.MODERATE, Severity.SEVERE, Severity.EXTREME)
 
-INDEX_SOURCE: Final = "computed by HJ 633-2012"
-"""What an index says of itself that we wrote to a station which states none."""
+INDEX_SOURCE: Final = "computed by "
+"""How the source begins of an index that we wrote to a station which states none; the standard
+follows."""
 
 _KEY: Final = "air-stations"
 _MG: Final = frozenset({"GP"})
@@ -95,7 +102,8 @@ def city_air(stations: Sequence[StationAir], at_us: int) -> AirQuality | None:
         if at_us - station.observed_us <= FRESH_S * US_PER_S:
             for pollutant, value in station.values:
                 sums.setdefault(pollutant, []).append(value)
-    return air_quality({one: sum(found) / len(found) for one, found in sums.items()})
+    means = {one: sum(found) / len(found) for one, found in sums.items()}
+    return air_quality(means, standard=standard_at(at_us))
 
 
 def levels_at(site: Site) -> Levels:
@@ -148,17 +156,17 @@ async def watch_air(records: Sequence[Record], site: Site) -> Sequence[Operation
 
 def _index(station: StationAir, held: Held) -> dict[str, Operation]:
     """Write the index of a station that states none of its own, beside what it measured."""
-    quality = air_quality(dict(station.values))
+    quality = air_quality(dict(station.values), standard=standard_at(station.observed_us))
     stated = held.instance("airQualityIndex")
     source = stated.get(platform_terms().expand("source"))
-    ours = source is not None and source[0].get("value") == INDEX_SOURCE
+    ours = source is not None and str(source[0].get("value")).startswith(INDEX_SOURCE)
     if quality is None or (stated and not ours):
         return {}
     moment = shown_us(station.observed_us)
     if ours and held.observed_us("airQualityIndex") == station.observed_us:
         return {}
     document = {
-        name: {"value": value, "observedAt": moment, "source": INDEX_SOURCE}
+        name: {"value": value, "observedAt": moment, "source": INDEX_SOURCE + quality.standard}
         for name, value in (
             ("airQualityIndex", quality.index),
             ("airQualityLevel", quality.of_class.key),
@@ -205,10 +213,10 @@ def _case(
                 "en": f"{name['en']}: air {of_class['en'].lower()}, AQI {quality.index}",
             },
             description={
-                "zh": f"{name['zh']}空气质量指数(HJ 633-2012)为{quality.index},"
+                "zh": f"{name['zh']}空气质量指数({quality.standard})为{quality.index},"
                 f"首要污染物:{primary}。",
-                "en": f"The air quality index of {name['en']} (HJ 633-2012) is {quality.index}; "
-                f"primary pollutant: {primary}.",
+                "en": f"The air quality index of {name['en']} ({quality.standard}) is "
+                f"{quality.index}; primary pollutant: {primary}.",
             },
             instruction={
                 "zh": "儿童、老年人及心肺疾病患者应减少户外活动。"

@@ -10,15 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conurb.errors import BadRequestDataError
+from conurb.model.time import parse_us
 from conurb.systems.warnings.quality.air import (
-    BREAKPOINTS,
     CLASSES,
+    HJ_2012,
+    HJ_2026,
+    IN_FORCE_US,
     INDEX,
     POLLUTANTS,
+    Averaging,
     Pollutant,
+    Standard,
     air_quality,
     air_quality_indices,
     class_of,
+    standard_at,
     sub_index,
 )
 from conurb.systems.warnings.quality.raising import Levels, step_of
@@ -48,10 +54,30 @@ def stations() -> list[tuple[dict[Pollutant, float], int, str]]:
 # ── air ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("column", sorted(BREAKPOINTS))
-def test_each_breakpoint_of_table_1_has_its_index(column: tuple[Pollutant, str]) -> None:
-    for value, index in zip(BREAKPOINTS[column], INDEX, strict=False):  # type: ignore[index]
-        assert sub_index(column[0], value, column[1]) == index  # type: ignore[arg-type]
+STANDARDS = (HJ_2012, HJ_2026)
+
+
+@pytest.mark.parametrize("standard", STANDARDS, ids=lambda one: one.name)
+@pytest.mark.parametrize("column", sorted(HJ_2026.breakpoints))
+def test_each_breakpoint_of_the_table_has_its_index(
+    column: tuple[Pollutant, Averaging], standard: Standard
+) -> None:
+    for value, index in zip(standard.breakpoints[column], INDEX, strict=False):
+        assert sub_index(column[0], value, column[1], standard=standard) == index
+
+
+def test_the_standard_of_2026_is_stricter_with_particles_alone_and_rounds_first() -> None:
+    stricter = {one for one, row in HJ_2026.breakpoints.items() if HJ_2012.breakpoints[one] != row}
+    assert stricter == {("pm25", "day"), ("pm25", "hour"), ("pm10", "day"), ("pm10", "hour")}
+    assert (sub_index("pm25", 60), sub_index("pm10", 120)) == (100, 100)
+    assert (sub_index("pm25", 60.5), sub_index("pm25", 60.6)) == (100, 101)
+    assert (sub_index("co", 5.04), sub_index("co", 5.06)) == (50, 51)
+    assert (sub_index("so2", 801), sub_index("o3", 801, "eight_hours")) == (200, 300)
+
+
+def test_a_standard_holds_from_its_day_in_china_on() -> None:
+    assert standard_at(parse_us("2026-03-01T00:00:00+08:00")) is HJ_2026
+    assert standard_at(IN_FORCE_US - 1) is HJ_2012
 
 
 @pytest.mark.parametrize(
@@ -71,7 +97,7 @@ def test_each_breakpoint_of_table_1_has_its_index(column: tuple[Pollutant, str])
 def test_the_sub_index_is_linear_and_rounded_up(
     pollutant: Pollutant, concentration: float, index: int | None
 ) -> None:
-    assert sub_index(pollutant, concentration) == index
+    assert sub_index(pollutant, concentration, standard=HJ_2012) == index
 
 
 def test_real_stations_have_the_index_that_was_published() -> None:
@@ -83,7 +109,7 @@ def test_real_stations_have_the_index_that_was_published() -> None:
     assert (len(agree), len(known)) == (210, 224)
     for values, published, _ in known:
         if _index(values) != published:
-            quality = air_quality(values)
+            quality = air_quality(values, standard=HJ_2012)
             assert quality is not None
             assert max(quality.parts, key=lambda one: quality.parts[one]) == "o3"
             rest = {one: value for one, value in values.items() if one != "o3"}
@@ -92,13 +118,13 @@ def test_real_stations_have_the_index_that_was_published() -> None:
 
 def test_real_stations_have_the_class_that_was_published() -> None:
     for values, _, name in stations():
-        quality = air_quality(values)
+        quality = air_quality(values, standard=HJ_2012)
         assert quality is not None
         assert quality.of_class.name["zh"] == name
 
 
-def _index(values: dict[Pollutant, float]) -> int:
-    quality = air_quality(values)
+def _index(values: dict[Pollutant, float], standard: Standard = HJ_2012) -> int:
+    quality = air_quality(values, standard=standard)
     assert quality is not None
     return quality.index
 
@@ -106,23 +132,26 @@ def _index(values: dict[Pollutant, float]) -> int:
 def test_a_batch_gives_what_one_by_one_gives() -> None:
     known = [values for values, _, _ in stations()]
     arrays = {one: np.array([values.get(one, np.nan) for values in known]) for one in POLLUTANTS}
-    assert air_quality_indices(arrays).tolist() == [_index(values) for values in known]
+    for one in STANDARDS:
+        found = air_quality_indices(arrays, standard=one)
+        assert found.tolist() == [_index(values, one) for values in known]
 
 
 @given(st.lists(st.tuples(*(st.integers(0, 12_000) for _ in POLLUTANTS)), min_size=1, max_size=30))
 def test_batches_of_any_concentrations_agree(rows: list[tuple[int, ...]]) -> None:
     arrays = {one: np.array(rows)[:, i] / 10.0 for i, one in enumerate(POLLUTANTS)}
-    found = air_quality_indices(arrays)
-    for i, row in enumerate(rows):
-        values = dict(zip(POLLUTANTS, (value / 10.0 for value in row), strict=True))
-        assert found[i] == _index(values)
+    for one in STANDARDS:
+        found = air_quality_indices(arrays, standard=one)
+        for i, row in enumerate(rows):
+            values = dict(zip(POLLUTANTS, (value / 10.0 for value in row), strict=True))
+            assert found[i] == _index(values, one)
 
 
 def test_the_primary_pollutant_is_named_above_50_only_and_may_be_two() -> None:
     quality = air_quality({"pm25": 20.0, "pm10": 30.0})
     assert quality is not None
     assert quality.primary == ()
-    both = air_quality({"pm25": 75.0, "pm10": 150.0})
+    both = air_quality({"pm25": 60.0, "pm10": 120.0})
     assert both is not None
     assert (both.index, both.primary) == (100, ("pm25", "pm10"))
 
