@@ -114,7 +114,7 @@ def test_spillover_and_network_of_the_pack(capsys: pytest.CaptureFixture[str]) -
     assert any("gridded" in one for one in told["notes"])
     run("network", "yrd", "--pack", "--show", "roles", "--csv")
     assert rows(capsys.readouterr().out)[0] == {
-        "city": "shanghai", "role": "centre", "by_gdp": "core", "by_links": "sub-core",
+        "city": "shanghai", "role": "centre", "by_gdp": "core", "by_links": "core",
     }  # fmt: skip
     run("network", "yrd", "--pack", "--csv")
     poor = {row["city"] for row in rows(capsys.readouterr().out) if row["poor"] == "true"}
