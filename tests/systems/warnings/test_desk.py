@@ -16,7 +16,7 @@ from conurb.systems.warnings.cap.alert import MsgType
 from conurb.systems.warnings.compose import follow
 
 from .sources import NOW, an_alert
-from .test_node import At, Tokens, a_region, soon
+from .nodes import At, Tokens, a_region, soon
 
 ORDER = {"kind": "fog", "severity": "Moderate", "headline": "Fog", "cities": ["wuxi"]}
 
