@@ -20,7 +20,8 @@ from conurb.model.query.tree import Query, Restriction
 from conurb.model.registration import THIS_PROCESS
 from conurb.model.time import US_PER_S, parse_us, shown_us
 from conurb.model.vocabulary import platform_terms
-from conurb.store.survey import Space, Survey, TypeSurvey, merged
+from conurb.node.inventory import Stock
+from conurb.store.survey import MARKS, Space, Survey, TypeSurvey, merged
 
 if TYPE_CHECKING:
     from conurb.access.caller import Caller
@@ -35,13 +36,14 @@ TRUSTED_S: Final = 30.0
 
 @dataclass(slots=True)
 class Surveyed:
-    """What there is, and who said so."""
+    """What there is, who said so, and as of when: the earliest of the times that nodes gave."""
 
     survey: Survey
     completeness: Completeness
+    at_us: int
 
 
-_said: WeakKeyDictionary[Node, dict[str, tuple[int, Survey]]] = WeakKeyDictionary()
+_said: WeakKeyDictionary[Node, dict[str, tuple[int, Stock]]] = WeakKeyDictionary()
 """Per node what others elsewhere have said last, by registration, and when."""
 
 
@@ -53,15 +55,17 @@ async def survey_of(node: Node, caller: Caller) -> Surveyed:
     """
     restriction = caller.require("read")
     if restriction != Restriction():
-        return Surveyed(await _restricted(node, caller), Completeness())
+        return Surveyed(await _restricted(node, caller), Completeness(), node.clock())
     reach = reach_of(node)
     if await reach.is_alone(caller):
-        return Surveyed(await node.inventory.survey(), Completeness((reach.name,)))
+        stock = await node.inventory.survey()
+        return Surveyed(stock.survey, Completeness((reach.name,)), stock.at_us)
     caller = reach.passed(caller)
     peers, absences = await reach.peers(caller, Query())
     answers, missing = await ask(peers, lambda peer: _part(node, peer, caller))
-    survey = merged(one for _, one in answers)
-    return Surveyed(survey, completeness_of(peers, [*absences, *missing]))
+    survey = merged(one.survey for _, one in answers)
+    at_us = min((one.at_us for _, one in answers), default=node.clock())
+    return Surveyed(survey, completeness_of(peers, [*absences, *missing]), at_us)
 
 
 async def _restricted(node: Node, caller: Caller) -> Survey:
@@ -75,17 +79,19 @@ async def _restricted(node: Node, caller: Caller) -> Survey:
     }
 
 
-async def _part(node: Node, peer: Peer, caller: Caller) -> Survey:
+async def _part(node: Node, peer: Peer, caller: Caller) -> Stock:
     leg = peer.leg
     if leg is None:
         return await node.inventory.survey()
     if leg.registration.endpoint == THIS_PROCESS and isinstance(peer, LocalPeer):
         member = await reach_of(node).open_node(leg.registration.tenant)
-        return _within(leg, (await survey_of(member, caller)).survey)
-    return _within(leg, await _said_by(node, leg))
+        found = await survey_of(member, caller)
+        return Stock(_within(leg, found.survey), found.at_us)
+    said = await _said_by(node, leg)
+    return Stock(_within(leg, said.survey), said.at_us)
 
 
-async def _said_by(node: Node, leg: Leg) -> Survey:
+async def _said_by(node: Node, leg: Leg) -> Stock:
     """Give what a node elsewhere says that it has; raise SourceError when it can't say."""
     registration, now = leg.registration, node.clock()
     known = _said.setdefault(node, {}).get(registration.id)
@@ -99,11 +105,11 @@ async def _said_by(node: Node, leg: Leg) -> Survey:
         token=None if token is None else token.removeprefix("Bearer "),
     )
     try:
-        survey = read_coverage(await envoy.ask("GET", COVERAGE_PATH))
+        stock = read_coverage(await envoy.ask("GET", COVERAGE_PATH), now_us=now)
     except NotFoundError as error:
         raise SourceError(f"{registration.name} doesn't say what it has") from error
-    _said[node][registration.id] = now, survey
-    return survey
+    _said[node][registration.id] = now, stock
+    return stock
 
 
 def _within(leg: Leg, survey: Survey) -> Survey:
@@ -130,6 +136,7 @@ def coverage_document(survey: Survey) -> list[dict[str, Any]]:
                 for a, space in one.spaces.items()
             },
             "time": time_document(one),
+            "marks": sorted(one.marks),
         }
         for iri, one in sorted(survey.items())
     ]
@@ -142,13 +149,14 @@ def time_document(one: TypeSurvey) -> list[str] | None:
     return [shown_us(one.begin_us), shown_us(one.end_us)]
 
 
-def read_coverage(document: Any) -> Survey:
+def read_coverage(document: Any, *, now_us: int) -> Stock:
     """Read what another node has said; raise SourceError when it isn't that."""
     try:
         found = [_read_type(one) for one in document["types"]]
+        said_us = parse_us(document["asOf"], name="asOf") if "asOf" in document else now_us
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SourceError(f"what it has can't be read: {error!r:.200}", code=111) from error
-    return {one.iri: one for one in found}
+    return Stock({one.iri: one for one in found}, min(said_us, now_us))
 
 
 def _read_type(document: Mapping[str, Any]) -> TypeSurvey:
@@ -160,4 +168,5 @@ def _read_type(document: Mapping[str, Any]) -> TypeSurvey:
         one.spaces[expand(name)] = Space((west, south, east, north), set(space["kinds"]))
     for end in document["time"] or ():
         one.add_time(parse_us(end, name="time"))
+    one.marks.update(set(document.get("marks", ())) & MARKS.keys())
     return one

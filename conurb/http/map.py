@@ -17,15 +17,16 @@ from conurb.http.completeness import headers_of
 from conurb.http.exchange import Answer, Exchange, give_json
 from conurb.http.indicators import TYPE as INDICATOR
 from conurb.http.indicators import indicator_layers
+from conurb.http.layers import declared_at
 from conurb.http.ogc.asking import terms
 from conurb.http.ogc.links import collection_path
 from conurb.http.paging import SAFE
 from conurb.http.routing import Reply, Route
 from conurb.http.schemas import items, obj
-from conurb.http.systems import system_layers
 from conurb.model.portrayal import LANGUAGES, Form, Layer, layer_document
+from conurb.model.time import shown_us
 from conurb.model.vocabulary import find_label
-from conurb.regions.layers import KIND as PORTRAYAL
+from conurb.store.survey import MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,12 +54,8 @@ async def layers(exchange: Exchange) -> Answer:
     node = await exchange.node()
     surveyed = await survey_of(node, exchange.caller)
     found = {terms().compact(iri): one for iri, one in surveyed.survey.items()}
-    region: dict[str, Any] = {"nodeId": node.id, "tenant": node.tenant}
-    listed: list[dict[str, Any]] = []
-    for stored in await node.store.list_documents(PORTRAYAL):
-        region |= stored.body["region"]
-        listed += [dict(one) for one in stored.body["layers"]]
-    listed += [layer_document(one) for one in system_layers(node)]
+    declared = await declared_at(node)
+    region, listed = {"nodeId": node.id, "tenant": node.tenant, **declared.region}, declared.layers
     if INDICATOR in found:
         listed += await indicator_layers(exchange)
     for name in sorted(found.keys() - {one["type"] for one in listed}):
@@ -71,7 +68,8 @@ async def layers(exchange: Exchange) -> Answer:
     region.setdefault("bbox", _whole_box(listed))
     listed.sort(key=lambda one: (one["order"], one["id"]))
     headers = headers_of(surveyed.completeness)
-    return give_json({"region": region, "layers": listed}, headers=headers)
+    document = {"region": region, "layers": listed, "asOf": shown_us(surveyed.at_us)}
+    return give_json(document, headers=headers)
 
 
 def plain_layer(name: str, survey: TypeSurvey) -> Layer | None:
@@ -95,7 +93,6 @@ def plain_layer(name: str, survey: TypeSurvey) -> Layer | None:
         geometry=terms().compact(geometry),
         attributes=tuple(others[:SHOWN_MAX]),
         label=label,
-        provenance="simulated" if "simulated" in others else "measured",
     )
 
 
@@ -114,11 +111,14 @@ def _covered(layer: Mapping[str, Any], survey: TypeSurvey | None) -> dict[str, A
     """Say how much there is of a layer, where, and of which time."""
     if survey is None:
         return {"count": 0, "bbox": None, "time": None}
+    made = next((mark for mark in MARKS if mark in survey.marks), None)
     space = survey.spaces.get(terms().expand(layer["geometry"].partition("@")[0]))
     return {
         "count": survey.count,
         "bbox": None if space is None else list(space.box),
         "time": time_document(survey),
+        # What objects say of themselves comes before what is said of them all.
+        **({} if made is None else {"provenance": made}),
     }
 
 
@@ -132,7 +132,8 @@ def _whole_box(listed: list[dict[str, Any]]) -> list[float] | None:
 async def coverage(exchange: Exchange) -> Answer:
     """Say what there is of each type: how many, where, and of which time."""
     surveyed = await survey_of(await exchange.node(), exchange.caller)
-    document = {"types": coverage_document(surveyed.survey)}
+    types = coverage_document(surveyed.survey)
+    document = {"types": types, "asOf": shown_us(surveyed.at_us)}
     return give_json(document, headers=headers_of(surveyed.completeness))
 
 
@@ -154,6 +155,7 @@ def _links(exchange: Exchange, layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _NAMES: Final = obj({"en": {"type": "string"}, "zh": {"type": "string"}})
+_TIME: Final = {"type": "string", "format": "date-time"}
 SCHEMAS: Final[dict[str, Any]] = {
     "MapCoverage": obj(
         {
@@ -165,12 +167,14 @@ SCHEMAS: Final[dict[str, Any]] = {
                         "attributes": {"type": "object"},
                         "spaces": {"type": "object"},
                         "time": {"type": ["array", "null"], "items": {"type": "string"}},
+                        "marks": items({"type": "string"}),
                     },
                     required=("collection", "count", "time"),
                 )
             ),
+            "asOf": _TIME,
         },
-        required=("types",),
+        required=("types", "asOf"),
     ),
     "MapLayers": obj(
         {
@@ -185,12 +189,14 @@ SCHEMAS: Final[dict[str, Any]] = {
                         "items": {"type": "string"},
                         "tiles": {"type": "string"},
                         "count": {"type": "integer"},
+                        "provenance": {"type": ["string", "null"]},
                     },
                     required=("id", "type", "title", "items", "tiles"),
                 )
             ),
+            "asOf": _TIME,
         },
-        required=("region", "layers"),
+        required=("region", "layers", "asOf"),
     ),
 }
 

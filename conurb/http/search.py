@@ -16,6 +16,7 @@ from conurb.federation.completeness import FederatedAnswer
 from conurb.federation.inventory import survey_of, time_document
 from conurb.http.completeness import headers_of
 from conurb.http.exchange import Answer, Exchange, Header, give_json
+from conurb.http.layers import declared_at
 from conurb.http.map import LABELS
 from conurb.http.ogc.asking import terms
 from conurb.http.ogc.collections import titles
@@ -23,12 +24,9 @@ from conurb.http.ogc.links import collection_path
 from conurb.http.params import Param
 from conurb.http.routing import Reply, Route
 from conurb.http.schemas import items, obj
-from conurb.http.systems import system_layers
 from conurb.model.geometry import bounds
-from conurb.model.portrayal import layer_document
 from conurb.model.query.tree import And, AttributePath, Compare, Condition, Query, Range
 from conurb.model.render.flat import flat_value
-from conurb.regions.layers import KIND as PORTRAYAL
 
 if TYPE_CHECKING:
     from conurb.model.entity import Entity
@@ -53,9 +51,7 @@ async def search(exchange: Exchange) -> Answer:
         raise BadRequestDataError(f"q: {text[:50]!r} is not a text of 1 to {TEXT_MAX} characters")
     node = await exchange.node()
     survey = (await survey_of(node, exchange.caller)).survey
-    documents = [dict(one.body) for one in await node.store.list_documents(PORTRAYAL)]
-    layers = [layer for one in documents for layer in one["layers"]]
-    layers += [layer_document(one) for one in system_layers(node)]
+    layers = (await declared_at(node)).layers
     entities, headers = await _entities(exchange, text)
     finds = [
         *_limited(_object(one, survey) for one in entities),

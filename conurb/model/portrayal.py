@@ -42,7 +42,8 @@ class Layer:
     in a pop-up and a table, in order. `q` restricts the objects shown (clause 4.9). `classes`
     colour by `attribute`: by equality when `categorical`, else each from its value upwards; none
     means `colour`. `fresh_s` is the age from which what is shown counts as stale; None for what
-    doesn't age. Raises BadRequestDataError when a name, a language or a class is not as told.
+    doesn't age. `provenance` is what holds of all objects, None when they are to say it
+    themselves. Raises BadRequestDataError when a name, a language or a class is not as told.
     """
 
     id: str
@@ -60,7 +61,7 @@ class Layer:
     classes: tuple[Class, ...] = ()
     categorical: bool = False
     colour: str = "#2a6f97"
-    provenance: Provenance = "measured"
+    provenance: Provenance | None = None
     fresh_s: int | None = None
     visible: bool = False
     order: int = 100

@@ -104,6 +104,7 @@ class Node:
     async def close(self) -> None:
         """Stop what runs by itself, finish what was accepted, and let go of everything."""
         await self.reaper.stop()
+        await self.inventory.close()
         for companion in reversed(self.companions):
             await companion.close()
         await self.subscriptions.close()

@@ -29,7 +29,7 @@ from conurb.model.query.tree import (
 from conurb.model.tiles.ask import TileAsk
 from conurb.model.tiles.layer import TileLayer
 from conurb.store.extent import Extents
-from conurb.store.survey import Survey
+from conurb.store.survey import Measured
 
 Outcome = Change | ConurbError
 """What became of one operation: its change, or why nothing was changed."""
@@ -216,8 +216,11 @@ class Store(Protocol):
         """Measure where the objects of current state lie, by type and attribute."""
         ...
 
-    async def survey(self) -> Survey:
-        """Measure what there is of each type: how many, with which attributes, where, and when."""
+    async def survey(self) -> Measured:
+        """Measure what there is of each type: how many, with which attributes, where, and when.
+
+        From one view, and with the place in the journal that it shows.
+        """
         ...
 
     async def journal(self, *, after: int, limit: int = 1000) -> list[Record]:

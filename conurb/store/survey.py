@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from conurb.model.geometry import bounds
 from conurb.model.time import fixed_us
+from conurb.model.vocabulary import platform_terms
 
 if TYPE_CHECKING:
     from conurb.store.contract import Record
+
+MARKS: Final = {name: platform_terms().expand(name) for name in ("simulated", "replayed")}
+"""What an object may say of how it was made, and the sub-attribute that says so."""
+
+SAID: Final = {name: f'"{iri}":[{{"type":"Property","value":true' for name, iri in MARKS.items()}
+"""How documents as they are stored say so."""
 
 Box = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
@@ -40,6 +47,7 @@ class TypeSurvey:
 
     `attributes` maps the IRI of an attribute to its kinds, `spaces` that of a GeoProperty to where
     it lies. `begin_us` and `end_us` bound the times that observations speak of; None without any.
+    `marks` are those of `MARKS` that one object at least has.
     """
 
     iri: str
@@ -48,10 +56,12 @@ class TypeSurvey:
     spaces: dict[str, Space] = field(default_factory=dict)
     begin_us: int | None = None
     end_us: int | None = None
+    marks: set[str] = field(default_factory=set)
 
     def add(self, other: TypeSurvey) -> None:
         """Take in what another node has of the type."""
         self.count += other.count
+        self.marks |= other.marks
         for attribute, kinds in other.attributes.items():
             self.attributes.setdefault(attribute, set()).update(kinds)
         for attribute, space in other.spaces.items():
@@ -68,6 +78,7 @@ class TypeSurvey:
     def add_instance(self, attribute: str, instance: dict[str, Any]) -> None:
         """Take in an instance of an attribute."""
         self.attributes.setdefault(attribute, set()).add(instance["type"])
+        self.marks.update(_marks_of(instance))
         observed = instance.get("observedAt")
         if observed is not None:
             self.add_time(fixed_us(observed))
@@ -85,6 +96,20 @@ class TypeSurvey:
 
 Survey = dict[str, TypeSurvey]
 """What there is, by type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What there was when the journal ended at `seq`."""
+
+    seq: int
+    survey: Survey
+
+
+def _marks_of(instance: dict[str, Any]) -> Iterator[str]:
+    for name, iri in MARKS.items():
+        if any(one.get("value") is True for one in instance.get(iri, ())):
+            yield name
 
 
 def merged(surveys: Iterable[Survey]) -> Survey:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +12,7 @@ from conurb.federation.inventory import Surveyed, survey_of, time_document
 from conurb.federation.region import reach_of
 from conurb.http.completeness import headers_of
 from conurb.http.exchange import Answer, Exchange, give_json
+from conurb.http.layers import declared_at
 from conurb.http.ogc.asking import terms
 from conurb.http.ogc.links import COLLECTIONS, collection_path, link
 from conurb.http.params import LANG, LOCAL
@@ -20,9 +21,7 @@ from conurb.http.schemas import items, obj, ref
 from conurb.model.crs import CRS84, CRS_LIST
 from conurb.model.portrayal import LANGUAGES
 from conurb.model.vocabulary import find_label
-
-if TYPE_CHECKING:
-    from conurb.store.survey import TypeSurvey
+from conurb.store.survey import TypeSurvey
 
 GREGORIAN: Final = "http://www.opengis.net/def/uom/ISO-8601/0/Gregorian"
 PATH: Final = COLLECTIONS + "/{type}"
@@ -43,12 +42,15 @@ async def list_collections(exchange: Exchange) -> Answer:
 
 
 async def _surveyed(exchange: Exchange) -> Surveyed:
-    """Give what there is: at all nodes, or with `local` at this one."""
-    caller = exchange.caller
+    """Give what there is: at all nodes, or with `local` at this one; and the types declared."""
+    caller, node = exchange.caller, await exchange.node()
     if exchange.params.flag("local"):
-        node = await exchange.node()
         caller = replace(caller, via=(*caller.via, reach_of(node).alias))
-    return await survey_of(await exchange.node(), caller)
+    surveyed = await survey_of(node, caller)
+    for name in (await declared_at(node)).types:
+        iri = terms().expand(name)
+        surveyed.survey.setdefault(iri, TypeSurvey(iri))
+    return surveyed
 
 
 async def get_collection(exchange: Exchange) -> Answer:
@@ -59,7 +61,7 @@ async def get_collection(exchange: Exchange) -> Answer:
 async def find_type(exchange: Exchange) -> TypeSurvey:
     """Give the type that a collection is.
 
-    Raises NotFoundError, saying who didn't answer, when no object has it.
+    Raises NotFoundError, saying who didn't answer, when no object has it and no layer shows it.
     """
     name = exchange.args["type"]
     surveyed = await _surveyed(exchange)

@@ -14,6 +14,7 @@ import orjson
 from conurb.errors import BadRequestDataError, NotFoundError
 from conurb.http.completeness import completeness_headers, consumption
 from conurb.http.exchange import Answer, Exchange, Header
+from conurb.http.layers import declared_at
 from conurb.http.ogc.asking import (
     BBOX,
     BBOX_CRS,
@@ -92,7 +93,9 @@ def _after(entity_id: str) -> Compare:
 
 
 async def check_collection(exchange: Exchange, query: Query) -> None:
-    """Raise NotFoundError when there is no object of the collection at all."""
+    """Raise NotFoundError when no object is of the collection, and no layer shows it either."""
+    if exchange.args["type"] in (await declared_at(await exchange.node())).types:
+        return
     bare = Query(selectors=query.selectors, limit=1)
     consume = await consumption(exchange)
     if not (await consume.query(exchange.caller, bare)).entities:

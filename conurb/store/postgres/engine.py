@@ -62,7 +62,7 @@ from conurb.store.postgres.survey import survey
 from conurb.store.postgres.tile_few import FewDrawn
 from conurb.store.postgres.tiles import draw_tile
 from conurb.store.postgres.write import Writer
-from conurb.store.survey import Survey
+from conurb.store.survey import Measured
 from conurb.store.usage import KeptUsage, Usage
 
 T = TypeVar("T")
@@ -213,7 +213,7 @@ class PostgresStore:
             self._indexes.build_soon(selected.compared, writer, self._group)
         return selected.page
 
-    async def survey(self) -> Survey:
+    async def survey(self) -> Measured:
         """Measure what there is of each type."""
         async with self._snapshot() as connection:
             usage = await self._used(connection, Restriction())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from conurb.store.postgres.names import Names
-from conurb.store.survey import Space, Survey, TypeSurvey
+from conurb.store.survey import SAID, Measured, Space, Survey, TypeSurvey
 from conurb.store.usage import Usage
 
 _PLACES: Final = """
@@ -21,7 +21,10 @@ SELECT e.typeset, min(h.at), max(h.at) FROM history h JOIN entity e ON e.eid = h
 WHERE h.observed AND h.superseded IS NULL GROUP BY 1"""
 
 
-async def survey(connection: Any, names: Names, usage: Usage) -> Survey:
+_MARKED: Final = "SELECT DISTINCT e.typeset FROM entity e WHERE strpos(e.doc, $1) > 0"
+
+
+async def survey(connection: Any, names: Names, usage: Usage) -> Measured:
     """Measure, with what was counted."""
     found: Survey = {
         info.iri: TypeSurvey(
@@ -31,14 +34,18 @@ async def survey(connection: Any, names: Names, usage: Usage) -> Survey:
         )
         for info in usage.types()
     }
+
+    def add(typeset: int, more: TypeSurvey) -> None:
+        for iri in names.types(typeset):
+            if iri in found:
+                found[iri].add(more)
+
     for typeset, attr, west, south, east, north, kinds in await connection.fetch(_PLACES):
         space = Space((west, south, east, north), set(kinds))
-        for iri in names.types(typeset):
-            if iri in found:
-                found[iri].add(TypeSurvey("", spaces={names.iri(attr): space}))
+        add(typeset, TypeSurvey("", spaces={names.iri(attr): space}))
     for typeset, begin, end in await connection.fetch(_TIMES):
-        for iri in names.types(typeset):
-            if iri in found:
-                found[iri].add_time(begin)
-                found[iri].add_time(end)
-    return found
+        add(typeset, TypeSurvey("", begin_us=begin, end_us=end))
+    for name, said in SAID.items():
+        for (typeset,) in await connection.fetch(_MARKED, said):
+            add(typeset, TypeSurvey("", marks={name}))
+    return Measured(int(await connection.fetchval("SELECT seq FROM counters")), found)

@@ -46,7 +46,7 @@ from conurb.store.sqlite.select import Selected, select_page
 from conurb.store.sqlite.survey import survey
 from conurb.store.sqlite.tiles import draw_tile
 from conurb.store.sqlite.write import Writer, changes_of
-from conurb.store.survey import Survey
+from conurb.store.survey import Measured
 from conurb.store.usage import KeptUsage, Usage
 
 TRANSFER_ROWS: Final = 2_000
@@ -236,10 +236,10 @@ class SqliteStore:
             lambda connection: draw_tile(connection, self._terms, ask, now_us=now)
         )
 
-    async def survey(self) -> Survey:
+    async def survey(self) -> Measured:
         """Measure what there is of each type."""
 
-        def work(connection: apsw.Connection) -> Survey:
+        def work(connection: apsw.Connection) -> Measured:
             return survey(connection, self._terms, self._used(connection, Restriction()))
 
         return await self._connections.read(work)

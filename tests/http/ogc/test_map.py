@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from conurb.model.portrayal import Layer, layer_document
+from conurb.model.time import parse_us, system_clock
 from conurb.regions.layers import KIND, portrayal_of
 from conurb.regions.pack import read_pack
 from conurb.store.contract import Document
@@ -71,6 +72,39 @@ async def test_a_region_pack_shows_its_cities_with_every_figure(
     assert figures["co2@edgar-v8:prefecture"]["label"]["zh"] == "二氧化碳排放量"
     assert figures["co2@edgar-v8:prefecture"]["years"][0] == 2000
     assert all(one["source"] and one["licence"] for one in figures.values())
+
+
+async def test_a_layer_without_objects_is_an_empty_collection(
+    web: httpx.AsyncClient, app: Any, portrayal: dict[str, Any]
+) -> None:
+    node = await app.state.host.node()
+    await node.store.put_document(Document(KIND, "yrd", portrayal))
+    cities = (await layers(web))["cities"]
+    assert (cities["count"], cities["bbox"], cities["provenance"]) == (0, None, None)
+    page = (await web.get(cities["items"])).json()
+    assert (page["type"], page["features"], page["numberMatched"]) == ("FeatureCollection", [], 0)
+    tile = await web.get(cities["tiles"].format(z=4, y=6, x=13))
+    assert (tile.status_code, tile.content) == (200, b"")
+    collections = (await web.get("/ogc/collections")).json()["collections"]
+    assert {one["id"]: one["itemCount"] for one in collections}["City"] == 0
+    for path in ("", "/queryables", "/tiles", "/tiles/WebMercatorQuad", "/items?f=csv"):
+        response = await web.get(f"/ogc/collections/City{path}")
+        assert response.status_code == 200, path
+    assert (await web.get("/ogc/collections/Nothing/items")).status_code == 404
+
+
+async def test_a_layer_says_so_when_its_objects_are_simulated_or_replayed(
+    web: httpx.AsyncClient,
+) -> None:
+    assert (await layers(web))["air-quality-observed"]["provenance"] is None
+    mark = {"type": "Property", "value": True}
+    for name in ("replayed", "simulated"):
+        pm25 = {"type": "Property", "value": 1, name: mark}
+        await put(web, station(name, 121.0, 31.0, pm25=pm25))
+        assert (await layers(web))["air-quality-observed"]["provenance"] == name
+    told = (await web.get("/map/coverage")).json()
+    assert told["types"][0]["marks"] == ["replayed", "simulated"]
+    assert parse_us(told["asOf"], name="asOf") <= system_clock()
 
 
 @pytest.mark.parametrize(
