@@ -67,7 +67,9 @@ STEP_S: Final = 600
 """Between two steps of the recorded indices; gaps of the sample are closed."""
 
 REPLAY_SPEED: Final = 60.0
-TRAINS_EVERY_S: Final = 10.0
+TRAINS_EVERY_S: Final = 20.0
+"""Each time costs the stores of the Delta some megabytes of history and journal."""
+
 POINTS_EVERY_S: Final = 60.0
 
 

@@ -6,30 +6,19 @@ between 41 cities are taken out of it, and have to be found again; cuts elsewher
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 import pytest
-import shapely
-from shapely.ops import substring
 
-from conurb.regions.pack import read_pack
-from conurb.systems.transport.deadends.find import Gap, Rules, find_gaps
+from bench.bench_systems_deadends import delta, judged, pairs
+from conurb.systems.transport.deadends.find import Rules, find_gaps
 from conurb.systems.transport.deadends.objects import gap_object, row_of
 from conurb.systems.transport.deadends.roads import Area, RoadLine, lines_of, read_roads
 from conurb.systems.transport.deadends.score import DETOUR_M_MAX, score_gaps
-from conurb.systems.transport.measure import M_PER_DEGREE, Plane, distance_m
+from conurb.systems.transport.measure import M_PER_DEGREE, distance_m
 from conurb.systems.transport.objects import Maker, value_of
 from tests.systems.transport.material import ROADS, needs_data
-
-KEPT_M = 60.0
-"""What must be left of a road on either side of a cut, to be seen heading for it."""
-
-FAR_M = 5_000.0
-ELSEWHERE = 0.3
-"""How many of the roads far from borders are cut, too."""
 
 
 def area(name: str, west: float, east: float, people: float | None = None) -> Area:
@@ -42,12 +31,6 @@ WEST, EAST = area("west", 120.0, 121.0, 1_000_000), area("east", 121.0, 122.0, 2
 
 def road(name: str, *path: tuple[float, float], **about: object) -> RoadLine:
     return RoadLine(name, path, **about)  # type: ignore[arg-type]
-
-
-def pairs(gaps: Sequence[Gap]) -> set[frozenset[str]]:
-    return {
-        frozenset((a.road.id, b.road.id)) for gap in gaps for a, b in ((gap.a, gap.b), *gap.twins)
-    }
 
 
 LEFT = road("l", (120.9, 31.0), (120.995, 31.0), ref="S1")
@@ -167,53 +150,6 @@ def test_a_grid_that_is_cut_at_its_border_is_found_whole_and_nothing_else_is() -
 # ── real roads ────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass
-class Cuts:
-    """Real roads, crossings taken out of them, and cuts far from any border."""
-
-    roads: list[RoadLine]
-    crossings: list[str]
-    elsewhere: list[str]
-
-
-def cuts(roads: Sequence[RoadLine], areas: Sequence[Area], gap_m: float, seed: int) -> Cuts:
-    """Take a piece out of each road that crosses one border once; and out of some far from one.
-
-    The piece lies off the border by chance, as real dead ends do.
-    """
-    random = Random(seed)
-    plane = Plane(32.0)
-    borders = [plane.flatten(shapely.from_geojson(json.dumps(one.shape))).boundary for one in areas]
-    tree = shapely.STRtree(borders)
-    result = Cuts([], [], [])
-    for one in roads:
-        line = plane.flatten(shapely.LineString(one.path))
-        crossed = shapely.get_coordinates(
-            [shapely.intersection(line, borders[n]) for n in tree.query(line, "intersects")]
-        )
-        places = {round(line.project(shapely.Point(point)), 1) for point in crossed}
-        at = None
-        if len(places) == 1:
-            at = places.pop() + random.uniform(-0.4, 0.4) * gap_m
-            kept = result.crossings
-        elif (
-            line.length > 3 * gap_m
-            and not len(tree.query(line, "dwithin", FAR_M))
-            and random.random() < ELSEWHERE
-        ):
-            at, kept = line.length / 2, result.elsewhere
-        if at is None or not KEPT_M + gap_m / 2 < at < line.length - KEPT_M - gap_m / 2:
-            result.roads.append(one)
-            continue
-        kept.append(one.id)
-        parts = substring(line, 0, at - gap_m / 2), substring(line, at + gap_m / 2, line.length)
-        for side, part in zip("ab", parts, strict=True):
-            points = shapely.get_coordinates(plane.unflatten(part))
-            path = tuple((float(x), float(y)) for x, y in points)
-            result.roads.append(replace(one, id=f"{one.id}:{side}", path=path))
-    return result
-
-
 @needs_data
 @pytest.mark.parametrize(
     ("gap_m", "crossings", "share"), [(50, 46, 0.97), (200, 40, 0.97), (600, 27, 0.9)]
@@ -221,24 +157,16 @@ def cuts(roads: Sequence[RoadLine], areas: Sequence[Area], gap_m: float, seed: i
 def test_crossings_taken_out_of_real_roads_are_found_again(
     gap_m: float, crossings: int, share: float
 ) -> None:
-    roads = read_roads(ROADS)
-    areas = [Area(one.id, one.id, one.boundary) for one in read_pack("yrd").cities]
-    before = pairs(find_gaps(roads, areas))
-    taken = cuts(roads, areas, gap_m, seed=7)
-    assert len(taken.crossings) >= crossings
-    assert len(taken.elsewhere) >= 25
-    after = pairs(find_gaps(taken.roads, areas))
-    meant = {frozenset((f"{one}:a", f"{one}:b")) for one in taken.crossings}
-    decoys = {frozenset((f"{one}:a", f"{one}:b")) for one in taken.elsewhere}
-    recall = len(meant & after) / len(meant)
-    precision = len(meant & after) / len(after - before)
+    found = judged(read_roads(ROADS), delta(), gap_m, seed=7)
+    assert found.crossings >= crossings
+    assert found.elsewhere >= 25
     # Where carriageways aren't tagged as one-way, the end beside may be nearer than the one ahead.
-    assert recall >= share
-    assert precision >= share
-    assert not decoys & after
+    assert found.recall >= share
+    assert found.precision >= share
+    assert found.decoys == 0
     # The file has bridges alone: where it ends a road between two of them at a border, that is a
     # gap of the data, found before anything was taken out. Counted as wrong they leave this much.
-    assert len(meant & after) / len(after) >= 0.55
+    assert found.precision_of_all >= 0.55
 
 
 def test_roads_are_read_from_geojson_with_their_tags() -> None:
