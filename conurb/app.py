@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -200,6 +201,20 @@ def build_served(settings: Settings, *, opened: Opened | None = None) -> Starlet
     return build_app(host, settings, tokens=tokens_of(settings), lifespan=lifespan)
 
 
+def check_address(host: str, port: int) -> None:
+    """Raise ConfigError when an address can't be listened to; before any store is opened."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in found:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"{host}:{port} can't be listened to ({error.strerror}); another --host or --port?"
+        ) from error
+
+
 def serve(
     settings: Settings,
     *,
@@ -209,10 +224,12 @@ def serve(
     """Serve a node until it is told to stop.
 
     `opened` is awaited with the open host, `listening` is called once requests are taken. Raises
-    UnavailableError when it can't be served; why has been logged.
+    ConfigError when the address can't be listened to, UnavailableError when it can't be served
+    for another reason, which has been logged.
     """
     import uvicorn
 
+    check_address(settings.host, settings.port)
     gc.set_threshold(*COLLECTION_THRESHOLDS)
 
     app = build_served(settings, opened=opened)

@@ -6,6 +6,7 @@ settings are wrong; 130 interrupted.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
@@ -88,6 +89,13 @@ def main() -> None:
         sys.exit(WRONG_USE)
     except ConurbError as error:
         err.print(f"conurb: {error.detail}", markup=False, style="red")
+        sys.exit(FAILED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename is not None else ""
+        err.print(f"conurb: {what}{error.strerror or error}", markup=False, style="red")
         sys.exit(FAILED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -99,7 +99,7 @@ def export_all(file: Path, /, *, store: StoreOption = None) -> None:
     """
     from conurb.node.transfer import export_node
 
-    _transfer("exported", lambda count: export_node(_shelf(store), file, progress=count))
+    _transfer("exported", lambda count: export_node(_held(store), file, progress=count))
 
 
 @app.command(name="import")
@@ -121,7 +121,7 @@ def backup(folder: Path, /, *, store: StoreOption = None) -> None:
     """
     from conurb.node.transfer import backup_node
 
-    _transfer("backed up", lambda count: backup_node(_shelf(store), folder))
+    _transfer("backed up", lambda count: backup_node(_held(store), folder))
 
 
 @app.command
@@ -139,6 +139,14 @@ def _shelf(store: str | None) -> Any:
     from conurb.node.shelf import open_shelf
 
     return open_shelf(store or load_settings().store)
+
+
+def _held(store: str | None) -> Any:
+    """Give the shelf of a store that is there: what is taken along has to be something."""
+    from conurb.store.engines import require_there
+
+    require_there(store or load_settings().store)
+    return _shelf(store)
 
 
 def _transfer(

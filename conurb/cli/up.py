@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-import socket
 import sys
 import time
 from pathlib import Path
@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from conurb.cli.output import err
 from conurb.config import Settings, load_settings
-from conurb.errors import ConfigError
 from conurb.model.vocabulary import platform_terms
 from conurb.regions.bringup import Loaded, load
 from conurb.regions.pack import City, Pack, read_pack
@@ -65,7 +64,7 @@ def up(
 
     Example: conurb up yrd --port 8080
     """
-    from conurb.app import serve
+    from conurb.app import check_address, serve
 
     began = time.monotonic()
     pack = read_pack(region)
@@ -85,7 +84,7 @@ def up(
             "recordings": recordings,
         },
     )
-    _check_free(settings)
+    check_address(settings.host, settings.port)
     folder.mkdir(parents=True, exist_ok=True)
     loaded = Loaded(0, 0)
 
@@ -152,24 +151,11 @@ def _command() -> str:
     found = shutil.which(called.name)
     if found is not None and Path(found).resolve() == called.resolve():
         return called.name
-    return os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
+    path = os.path.relpath(called) if called.is_relative_to(Path.cwd()) else str(called)
+    return shlex.quote(path)
 
 
 def _data_home() -> Path:
     """Give where the user's data belongs (XDG Base Directory Specification)."""
     home = os.environ.get("XDG_DATA_HOME")
     return (Path(home) if home else Path.home() / ".local" / "share") / "conurb"
-
-
-def _check_free(settings: Settings) -> None:
-    """Raise ConfigError when somebody listens to the port already; before any store is opened."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise ConfigError(
-                f"{settings.host}:{settings.port} can't be listened to ({error.strerror}); "
-                "another --port?"
-            ) from error

@@ -84,8 +84,6 @@ class Connection:
         context: str = CONTEXT_URL,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        self._stack = ExitStack()
-        self._portal = self._stack.enter_context(start_blocking_portal())
         headers = {
             "Link": f'<{context}>; rel="http://www.w3.org/ns/json-ld#context"; '
             'type="application/ld+json"',
@@ -98,13 +96,18 @@ class Connection:
         self.target = target
         self._warn = warn or _warn
         self.context = context
-        base_url, transport = self._stack.enter_context(
-            self._portal.wrap_async_context_manager(open_transport(target))
-        )
-        self._http = httpx.AsyncClient(
-            base_url=base_url, transport=transport, headers=headers, timeout=TIMEOUT_S
-        )
-        self._stack.callback(self._portal.call, self._http.aclose)
+        # What was begun is undone when the way to the node can't be opened: the portal's thread
+        # would outlive the program.
+        with ExitStack() as stack:
+            self._portal = stack.enter_context(start_blocking_portal())
+            base_url, transport = stack.enter_context(
+                self._portal.wrap_async_context_manager(open_transport(target))
+            )
+            self._http = httpx.AsyncClient(
+                base_url=base_url, transport=transport, headers=headers, timeout=TIMEOUT_S
+            )
+            stack.callback(self._portal.call, self._http.aclose)
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self

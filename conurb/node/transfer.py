@@ -203,6 +203,8 @@ def _iter_lines(path: Path) -> Iterator[dict[str, Any]]:
         with _opened(path, "rb", packed=path.suffix == ".gz") as file:
             for line in file:
                 yield orjson.loads(line)
+    except FileNotFoundError as error:
+        raise InvalidRequestError(f"{path}: there is no such file") from error
     except (OSError, EOFError, orjson.JSONDecodeError) as error:
         raise InvalidRequestError(f"{path} isn't an export, or was cut short: {error}") from error
 
@@ -243,6 +245,10 @@ def _manifest(folder: Path) -> list[dict[str, Any]]:
         manifest = orjson.loads((folder / MANIFEST).read_bytes())
         entries: list[dict[str, Any]] = manifest["files"]
         wrong = [e["file"] for e in entries if _digest(folder / e["file"]) != e["sha256"]]
+    except FileNotFoundError as error:
+        raise InvalidRequestError(
+            f"{folder} isn't a whole backup: {error.filename} is missing"
+        ) from error
     except (OSError, KeyError, TypeError, orjson.JSONDecodeError) as error:
         raise InvalidRequestError(f"{folder} isn't a whole backup: {error}") from error
     if manifest.get("format") != FORMAT:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from conurb.errors import ConfigError
+from conurb.errors import ConfigError, NotFoundError
 from conurb.model.time import Clock, system_clock
 from conurb.store.contract import Store
 
@@ -24,6 +24,15 @@ def open_store(url_or_path: str | Path, *, clock: Clock = system_clock) -> Store
     from conurb.store.sqlite.engine import SqliteStore
 
     return SqliteStore(path, clock=clock)
+
+
+def require_there(url_or_path: str) -> None:
+    """Raise NotFoundError when the file of an embedded store isn't there, rather than make one."""
+    if _is_postgres(url_or_path):
+        return
+    path = _sqlite_path(url_or_path)
+    if not path.is_file():
+        raise NotFoundError(f"there is no store at {path}")
 
 
 def _is_postgres(text: str) -> bool:

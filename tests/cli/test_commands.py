@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -148,11 +149,37 @@ def test_nobody_answering_is_said_with_what_to_do(cli: Cli) -> None:
         (("object", "put", "gone.json"), "gone.json"),
         (("load",), "which files"),
         (("load", "x.csv", "--map", "a"), "attribute=column"),
-        (("node", "import", "gone.jsonl", "--store", "n.db"), "gone.jsonl"),
+        (("node", "import", "gone.jsonl", "--store", "n.db"), "no such file"),
+        (("node", "restore", "gone", "--store", "n.db"), "manifest.json is missing"),
+        (("node", "export", "a.jsonl", "--store", "gone.db"), "no store at gone.db"),
+        (("node", "backup", "a", "--store", "gone.db"), "no store at gone.db"),
     ],
 )
 def test_wrong_use_says_what_was_wrong(cli: Cli, arguments: tuple[str, ...], said: str) -> None:
-    assert said in cli(*arguments, code=1).stderr
+    before = set(cli.folder.iterdir())
+    assert said in " ".join(cli(*arguments, code=1).stderr.split())
+    assert not {file.suffix for file in set(cli.folder.iterdir()) - before} & {".jsonl", ""}
+
+
+def test_a_file_that_cannot_be_written_is_told_in_one_line(stored: Cli) -> None:
+    done = stored("node", "export", "gone/a.jsonl", "--store", "node.db", code=1)
+    assert done.stderr.splitlines()[0].startswith("conurb: gone/a.jsonl")
+
+
+@pytest.mark.parametrize("target", ["localhost:8080", "nonsense"])
+def test_a_mistyped_address_makes_no_store(cli: Cli, target: str) -> None:
+    done = cli("object", "get", "urn:x:1", "--url", target, code=2)
+    assert "neither the URL of a node" in " ".join(done.stderr.split())
+    assert list(cli.folder.iterdir()) == []
+
+
+def test_an_address_in_use_is_told_before_a_store_is_made(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        for command in (("node", "serve", "--store", "n.db"), ("up", "yrd", "--data", "d")):
+            done = cli(*command, "--port", port, code=2)
+            assert "Address already in use" in " ".join(done.stderr.split())
+    assert list(cli.folder.iterdir()) == []
 
 
 def test_a_table_says_when_there_is_more(running_region: RunningRegion, tmp_path: Path) -> None:
