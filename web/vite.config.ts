@@ -41,6 +41,9 @@ const proxied = [
   "/contexts",
   "/version",
   "/health",
+  "/systems",
+  "/warnings",
+  "/tenants",
 ];
 
 export default defineConfig({

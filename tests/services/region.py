@@ -28,14 +28,16 @@ class RunningRegion:
 
 
 @contextlib.contextmanager
-def region_up(data: Path) -> Iterator[RunningRegion]:
-    """Bring the region up on a free port, and take it down again."""
+def region_up(data: Path, *options: str) -> Iterator[RunningRegion]:
+    """Bring the region up on a free port, with more options of the command; take it down again."""
     port = free_port()
     log = data.parent / f"region-{port}.log"
     command = [str(Path(sys.executable).with_name("conurb")), "up", "yrd"]
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [*command, "--port", str(port), "--data", str(data)], stdout=file, stderr=file
+            [*command, "--port", str(port), "--data", str(data), *options],
+            stdout=file,
+            stderr=file,
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -19,7 +19,11 @@ from tests.services.region import RunningRegion, region_up
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
-BROWSER_TESTS = sorted(path.name for path in (WEB / "tests" / "e2e").glob("*.test.ts"))
+DUTY_TESTS = "duty.test.ts"
+"""They need a region that warns; the others one in which nothing happens."""
+BROWSER_TESTS = sorted(
+    path.name for path in (WEB / "tests" / "e2e").glob("*.test.ts") if path.name != DUTY_TESTS
+)
 TIMEOUT_S = 1_200
 SHOWN_MAX = 8_000
 
@@ -76,6 +80,16 @@ def test_the_page_is_small_and_asks_for_nothing_elsewhere() -> None:
 
 @pytest.mark.parametrize("file", BROWSER_TESTS)
 def test_in_a_browser(file: str, region: RunningRegion, tmp_path: Path) -> None:
+    in_a_browser(file, region, tmp_path)
+
+
+def test_the_duty_desk_in_a_browser(built: None, tmp_path: Path) -> None:
+    with region_up(tmp_path / "yrd", "--with", "warnings") as warned:
+        in_a_browser(DUTY_TESTS, warned, tmp_path / "page")
+
+
+def in_a_browser(file: str, region: RunningRegion, output: Path) -> None:
+    """Run a file of browser tests against a region."""
     chromium = shutil.which("chromium")
     if chromium is None:
         missing("chromium")
@@ -85,5 +99,5 @@ def test_in_a_browser(file: str, region: RunningRegion, tmp_path: Path) -> None:
         f"e2e/{file}",
         CONURB_URL=region.url,
         CHROMIUM=str(chromium),
-        PAGE_OUTPUT=str(tmp_path),
+        PAGE_OUTPUT=str(output),
     )

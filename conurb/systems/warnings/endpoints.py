@@ -302,7 +302,7 @@ async def show_desk(asked: Asked) -> Response:
             "caller": asked.caller.name,
             "mayAct": asked.caller.may("write"),
             "cities": [
-                {"id": one.id, "name": dict(one.name)}
+                {"id": one.id, "name": dict(one.name), "province": dict(one.province)}
                 for one in cities_at(asked.site).by_id.values()
             ],
             "kinds": [{"key": one.key, "name": {"zh": one.zh, "en": one.en}} for one in KINDS],

@@ -42,6 +42,8 @@ export interface Asking {
   /** Ask by the terms of the platform's @context (NGSI-LD). */
   readonly terms?: boolean;
   readonly timeoutMs?: number;
+  /** What is sent, as JSON: then it is a POST. */
+  readonly sent?: unknown;
 }
 
 /** Give the token that the reader has entered in this tab. */
@@ -60,6 +62,7 @@ export function headersOf(asking: Asking): Record<string, string> {
   if (asking.terms === true) headers["Link"] = CONTEXT_LINK;
   const given = token();
   if (given !== null) headers["Authorization"] = `Bearer ${given}`;
+  if (asking.sent !== undefined) headers["Content-Type"] = "application/json";
   return headers;
 }
 
@@ -67,9 +70,11 @@ export function headersOf(asking: Asking): Record<string, string> {
 export async function ask(path: string, asking: Asking = {}): Promise<Response> {
   const timeout = AbortSignal.timeout(asking.timeoutMs ?? TIMEOUT_MS);
   const signal = asking.signal ? AbortSignal.any([asking.signal, timeout]) : timeout;
+  const sending =
+    asking.sent === undefined ? {} : { method: "POST", body: JSON.stringify(asking.sent) };
   let response: Response;
   try {
-    response = await fetch(path, { headers: headersOf(asking), signal });
+    response = await fetch(path, { headers: headersOf(asking), signal, ...sending });
   } catch (error) {
     if (asking.signal?.aborted === true) throw error;
     if (timeout.aborted) throw new AskError("timeout", "");

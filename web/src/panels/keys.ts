@@ -4,10 +4,13 @@ import { mapControl } from "../map/control.svelte";
 import type { Panel } from "../state/model";
 import { store, type SayKey } from "../state/store.svelte";
 import { clock } from "../time/clock.svelte";
+import { isOffered } from "./registry";
 
 export interface KeyRow {
   readonly keys: readonly string[];
   readonly label: SayKey;
+  /** The panel that it opens, where that is not to be found everywhere. */
+  readonly panel?: Panel;
 }
 
 export const KEYS: readonly KeyRow[] = [
@@ -21,6 +24,7 @@ export const KEYS: readonly KeyRow[] = [
   { keys: ["S"], label: "help.share" },
   { keys: ["H"], label: "help.health" },
   { keys: ["M"], label: "help.near" },
+  { keys: ["W"], label: "panel.duty", panel: "duty" },
   { keys: ["Space"], label: "help.play" },
   { keys: [",", "."], label: "help.step" },
   { keys: ["0"], label: "help.now" },
@@ -38,6 +42,7 @@ const PANEL_KEYS: Readonly<Record<string, Panel>> = {
   s: "share",
   h: "health",
   m: "near",
+  w: "duty",
 };
 
 /** What the page itself does: its box of search and its list of keys. */
@@ -54,7 +59,7 @@ export function press(event: KeyboardEvent, page: Page): boolean {
   const key = event.key.toLowerCase();
   const panel = PANEL_KEYS[key];
   if (panel === "layers") page.layers();
-  else if (panel !== undefined) store.toggle(panel);
+  else if (panel !== undefined && isOffered(panel)) store.toggle(panel);
   else if (event.key === "?") page.help();
   else if (key === "/") page.search();
   else if (key === "escape") page.close();

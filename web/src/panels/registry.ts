@@ -2,6 +2,9 @@
 
 import type { Component } from "svelte";
 
+import { NEEDED } from "../api/duty";
+import { offers } from "../api/systems";
+import { atlas } from "../state/atlas.svelte";
 import type { Panel } from "../state/model";
 import type { SayKey } from "../state/store.svelte";
 
@@ -16,6 +19,7 @@ export const TITLES: Readonly<Record<Panel, SayKey>> = {
   near: "panel.near",
   share: "panel.share",
   about: "panel.about",
+  duty: "panel.duty",
 };
 
 /** Panels that are not needed to see the map are loaded when they are opened. */
@@ -28,10 +32,21 @@ export const LOADED: Readonly<Partial<Record<Panel, () => Promise<{ default: Com
   near: () => import("./NearPanel.svelte"),
   share: () => import("./SharePanel.svelte"),
   about: () => import("./AboutPanel.svelte"),
+  duty: () => import("./DutyPanel.svelte"),
 };
+
+/** Panels that speak to a system: they are there where a system of the node answers an operation. */
+const NEEDS: Readonly<Partial<Record<Panel, string>>> = { duty: NEEDED };
+
+/** Whether there is a use for a panel at this node, as far as the node has said. */
+export function isOffered(panel: Panel): boolean {
+  const needed = NEEDS[panel];
+  return needed === undefined || offers(atlas.systems.data ?? [], needed);
+}
 
 /** Tools of the bar, in order. */
 export const TOOLS: readonly Panel[] = [
+  "duty",
   "chart",
   "table",
   "compare",

@@ -2,7 +2,7 @@
 // colour them, and how its nodes are doing. Everything here follows from the store and from answers.
 
 import { untrack } from "svelte";
-import { SvelteMap } from "svelte/reactivity";
+import { SvelteMap, SvelteSet } from "svelte/reactivity";
 
 import { askFeatures, termsOf, WHOLE_MAX, type Feature, type Features } from "../api/features";
 import { askHealth, askVersion, type Health, type Version } from "../api/health";
@@ -20,6 +20,7 @@ import {
 import { live, type Change } from "../api/live.svelte";
 import { shortId, typeOfId } from "../api/objects";
 import { Resource } from "../api/resource.svelte";
+import { askSystems, type SystemInfo } from "../api/systems";
 import { askVocabulary, type Vocabulary } from "../api/vocabulary";
 import { unitOf } from "../i18n/say";
 import { classify, classOf, type Classed } from "../map/classify";
@@ -37,6 +38,12 @@ export interface Placed {
 export type { Classed } from "../map/classify";
 
 export type Side = "left" | "right";
+
+/** Who wants to know when objects of some types change, besides the map. */
+interface Watcher {
+  readonly types: readonly string[];
+  readonly changed: () => void;
+}
 
 export const HEALTH_EVERY_MS = 30_000;
 const EMPTY: Answer<Features> = {
@@ -57,12 +64,14 @@ class Atlas {
   readonly vocabulary = new Resource<Vocabulary>();
   readonly health = new Resource<Health>();
   readonly version = new Resource<Version>();
+  readonly systems = new Resource<readonly SystemInfo[]>();
   readonly figures = new Resource<Histories>();
   readonly divisors = new Resource<Histories>();
   /** Objects of a layer, of those that are few enough to come whole; by id of the layer. */
   readonly objects = new SvelteMap<string, Resource<Features>>();
   /** Objects of a layer with what has changed since they came; of tiles, only what has changed. */
   readonly merged = new SvelteMap<string, readonly Feature[]>();
+  readonly #watchers = new SvelteSet<Watcher>();
   /** How often tiles have had to be asked for again. */
   stale = $state(0);
   /** The moment that "now" means; moves by the minute. */
@@ -160,7 +169,10 @@ class Atlas {
 
   /** Ask for what the page needs, and again whenever the store asks for something else. */
   begin(): void {
-    void this.catalogue.load("layers", askLayers);
+    // Which systems run decides what tools there are; the map doesn't wait for it.
+    void this.catalogue
+      .load("layers", askLayers)
+      .then(() => this.systems.load("systems", askSystems));
     void this.vocabulary.load("vocabulary", askVocabulary);
     void this.version.load("version", askVersion);
     this.askHealth();
@@ -226,8 +238,19 @@ class Atlas {
     return this.merged.get(layer.id) ?? NOTHING;
   }
 
+  /** Tell of changes of some types, whatever is on the map and at whatever time; gives what ends it. */
+  watch(types: readonly string[], changed: () => void): () => void {
+    const watcher = { types, changed };
+    this.#watchers.add(watcher);
+    return () => void this.#watchers.delete(watcher);
+  }
+
   /** Take up what has changed: into the objects that are there, or over the tiles. */
   take(changes: readonly Change[]): void {
+    const changed = new Set(changes.flatMap((one) => one.types));
+    for (const watcher of this.#watchers) {
+      if (watcher.types.some((one) => changed.has(one))) watcher.changed();
+    }
     for (const { layer, shown } of this.placed) {
       const own = changes.filter((one) => one.types.includes(layer.type));
       if (own.length === 0 || shown.pinned !== null || store.page.time !== null) continue;
@@ -260,6 +283,7 @@ class Atlas {
   /** Read everything that is shown anew: some of what changed was missed. */
   readAgain(): void {
     this.merged.clear();
+    for (const watcher of this.#watchers) watcher.changed();
     for (const { layer } of this.placed) {
       this.objects.get(layer.id)?.retry();
       if (!this.isWhole(layer)) this.stale += 1;
@@ -271,7 +295,8 @@ class Atlas {
     const types = this.placed
       .filter(({ layer, shown }) => layer.form !== "choropleth" && shown.pinned === null)
       .map(({ layer }) => layer.type);
-    const wanted = store.page.time === null ? [...new Set(types)] : [];
+    const watched = [...this.#watchers].flatMap((one) => one.types);
+    const wanted = [...new Set([...(store.page.time === null ? types : []), ...watched])];
     const { lang } = store;
     const follower = {
       taken: (changes: readonly Change[]) => this.take(changes),

@@ -7,6 +7,7 @@ import {
   CLASSES_MAX,
   CLASSES_MIN,
   DEFAULTS,
+  DESKS,
   LANGUAGES,
   LAYERS_MAX,
   OPACITY_MAX,
@@ -67,6 +68,7 @@ const READERS: Readonly<Record<string, Reader>> = {
   split: (text) => wrap("split", whole(text, 0, 100)),
   filter: (text) => ({ filter: text }),
   sort: (text) => wrap("sort", text || null),
+  desk: (text) => wrap("desk", oneOf(DESKS, text)),
   lang: (text) => wrap("lang", oneOf(LANGUAGES, text.toLowerCase().slice(0, 2))),
   theme: (text) => wrap("theme", oneOf(THEMES, text)),
   embed: (text) => ({ embed: text === "1" || text === "true" }),
@@ -111,6 +113,7 @@ export function encode(state: PageState): string {
   add("split", text(changed("split")));
   add("filter", changed("filter") || null);
   add("sort", state.sort);
+  add("desk", changed("desk"));
   add("view", state.view === null ? null : writeView(state.view));
   add("lang", state.lang);
   add("theme", state.theme);

@@ -17,6 +17,7 @@ export const PANELS = [
   "near",
   "share",
   "about",
+  "duty",
 ] as const;
 export type Panel = (typeof PANELS)[number];
 
@@ -29,6 +30,10 @@ export type ChartKind = (typeof CHARTS)[number];
 export const BASES = ["person", "area"] as const;
 /** What a figure is divided by. */
 export type Basis = (typeof BASES)[number];
+
+export const DESKS = ["events", "log", "issue"] as const;
+/** Parts of the duty desk. */
+export type Desk = (typeof DESKS)[number];
 
 export const STEPS = ["year", "month", "day", "hour", "minute"] as const;
 export type Step = (typeof STEPS)[number];
@@ -86,6 +91,7 @@ export interface PageState {
   readonly split: number;
   readonly filter: string;
   readonly sort: string | null;
+  readonly desk: Desk;
   readonly lang: Language | null;
   readonly theme: Theme | null;
   readonly embed: boolean;
@@ -111,6 +117,7 @@ export const DEFAULTS: PageState = {
   split: 50,
   filter: "",
   sort: null,
+  desk: "events",
   lang: null,
   theme: null,
   embed: false,

@@ -15,7 +15,15 @@ import {
 } from "./model";
 
 /** What a reader would want to come back to by the browser's back button. */
-const STEPS_BACK: readonly (keyof PageState)[] = ["selected", "panel", "indicator", "other"];
+const STEPS_BACK: readonly (keyof PageState)[] = [
+  "selected",
+  "panel",
+  "indicator",
+  "other",
+  "desk",
+];
+/** Objects that the duty desk shows itself, while it is open. */
+const DESK_OBJECT = /^urn:ngsi-ld:(RegionalEvent|Alert):/;
 const ADDRESS_DELAY_MS = 150;
 
 class Store {
@@ -76,11 +84,13 @@ class Store {
     this.change({ panel: this.page.panel === panel ? null : panel });
   }
 
-  /** Select one object and open its page. */
+  /** Select one object and open its page; the duty desk, if that is open, for what it shows. */
   open(id: string): void {
     const others = this.page.selected.filter((one) => one !== id).slice(0, SELECTED_MAX - 1);
     const keeps = this.page.selected.includes(id) ? others : [];
-    this.change({ selected: [id, ...keeps], panel: "object" });
+    const { panel } = this.page;
+    const onDesk = panel === "duty" && DESK_OBJECT.test(id);
+    this.change({ selected: [id, ...keeps], panel: onDesk ? panel : "object" });
   }
 
   /** Add an object to the selection, or take it away. */

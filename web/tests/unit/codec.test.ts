@@ -28,6 +28,7 @@ const FULL: PageState = {
   split: 35,
   filter: "population > 5000000 & 合肥",
   sort: "-population",
+  desk: "log",
   lang: "zh",
   theme: "dark",
   embed: true,
