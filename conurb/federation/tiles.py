@@ -19,11 +19,13 @@ from conurb.federation.peers import LocalPeer, ask
 from conurb.model.query.tree import Restriction
 from conurb.model.registration import THIS_PROCESS
 from conurb.model.tiles.layer import TileLayer, draw_entities, is_thinned
-from conurb.model.tiles.mvt import merge_layers
+from conurb.model.tiles.mvt import Merging, merge_layers
 from conurb.node.tile_cache import Place, TileCache
 from conurb.node.tiles import Drawn, Tiles, drawn, on_tile
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from conurb.access.caller import Caller
     from conurb.federation.legs import Leg
     from conurb.federation.peers import Peer
@@ -36,6 +38,12 @@ OBJECTS_MAX: Final = 5_000
 """Objects of one source that are asked for to draw one tile; more are left out."""
 
 PAGE: Final = 1_000
+REPEATED: Final = 200
+"""Objects of several nodes that are asked for at once."""
+
+REPEATED_MAX: Final = 2_000
+"""Objects of several nodes on one tile that are asked for; of more, the first node's is drawn."""
+
 MERGED_BYTES_MAX: Final = 16 * 1024 * 1024
 """Bytes of the tiles of a whole region that are kept."""
 
@@ -73,12 +81,12 @@ class FederatedTiles(Tiles):
         caller.require("read")
         if await self._reach.is_alone(caller):
             return await self._own.draw(caller, ask, at_us=at_us)
-        caller = self._reach.passed(caller)
-        parts, completeness = await self._parts(caller, ask, at_us)
+        passed = self._reach.passed(caller)
+        parts, completeness = await self._parts(passed, ask, at_us)
         if is_thinned(ask, sum(one.layer.points for one in parts)) and not ask.thin:
             # Few in each node, many together: all of them count by the same cells.
-            parts, completeness = await self._parts(caller, replace(ask, thin=True), at_us)
-        one = await self._together(ask, parts)
+            parts, completeness = await self._parts(passed, replace(ask, thin=True), at_us)
+        one = await self._together(caller, ask, parts, at_us)
         return FederatedDrawn(one.layer, one.tag, completeness)
 
     async def _parts(
@@ -99,7 +107,9 @@ class FederatedTiles(Tiles):
             choice.peers, [*choice.absences, *missing, *behind], choice.skipped
         )
 
-    async def _together(self, wanted: TileAsk, parts: list[Drawn]) -> Drawn:
+    async def _together(
+        self, caller: Caller, wanted: TileAsk, parts: list[Drawn], at_us: int | None
+    ) -> Drawn:
         """Put layers together, unless just these have been before."""
         if len(parts) == 1:
             return parts[0]
@@ -110,14 +120,33 @@ class FederatedTiles(Tiles):
         found = self._merged.find((wanted.name, tag))
         if found is not None:
             return found
-        datas = [part.layer.data for part in parts]
-        data = await asyncio.to_thread(merge_layers, wanted.name, datas)
-        points = sum(part.layer.points for part in parts)
-        layer = TileLayer(data, points, sum(part.layer.left_out for part in parts))
+        layers = [part.layer for part in parts]
+        layer, repeated = await asyncio.to_thread(_merged, wanted.name, layers)
+        if repeated:
+            ids = sorted(repeated)[:REPEATED_MAX]
+            once = await self._once(caller, wanted, ids, at_us)
+            layer, _ = await asyncio.to_thread(_merged, wanted.name, [*layers, once], ids)
         one = Drawn(layer, tag)
         with self._merged.drawing((wanted.name, tag), Place(wanted.query, None)) as pending:
             pending.keep(one)
         return one
+
+    async def _once(
+        self, caller: Caller, wanted: TileAsk, ids: Sequence[str], at_us: int | None
+    ) -> TileLayer:
+        """Draw what several nodes have as the region has it: of each statement the newest."""
+        entities: list[Entity] = []
+        for first in range(0, len(ids), REPEATED):
+            some = tuple(ids[first : first + REPEATED])
+            query = replace(
+                wanted.query,
+                selectors=tuple(replace(one, ids=some) for one in wanted.query.selectors),
+                limit=REPEATED,
+                count=False,
+            )
+            found = await self._node.consume.query(caller, query, at_us=at_us)
+            entities += found.entities
+        return await asyncio.to_thread(draw_entities, replace(wanted, thin=False), entities)
 
     # ── one node's part ───────────────────────────────────────────────────────────────────────
 
@@ -194,3 +223,19 @@ class FederatedTiles(Tiles):
             more = found.more and bool(found.entities)
         layer = await asyncio.to_thread(draw_entities, wanted, entities)
         return drawn(replace(layer, left_out=layer.left_out + int(more)))
+
+
+def _merged(
+    name: str, layers: Sequence[TileLayer], once: Collection[str] = ()
+) -> tuple[TileLayer, set[str]]:
+    """Merge layers into one; give the ids that several have.
+
+    With `once`, those are taken from the last layer alone.
+    """
+    merging = Merging()
+    for number, layer in enumerate(layers):
+        merging.without = () if number == len(layers) - 1 else once
+        merging.take(layer.data)
+    points = sum(one.points for one in layers) - merging.dropped
+    left_out = sum(one.left_out for one in layers)
+    return TileLayer(merging.layer(name), points, left_out), merging.repeated

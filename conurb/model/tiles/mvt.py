@@ -9,7 +9,7 @@ docs/decisions/0009.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as field_
 from typing import Any, Final
@@ -22,6 +22,9 @@ POLYGON: Final = 3
 
 COUNT_KEY: Final = "point_count"
 """The property that says how many objects a point with a number stands for."""
+
+ID_KEY: Final = "id"
+"""The property that says which object a feature is of."""
 
 MOVE_TO: Final = 1
 LINE_TO: Final = 2
@@ -226,48 +229,74 @@ def iter_layers(tile: bytes) -> Iterator[bytes]:
 def merge_layers(name: str, tiles: Sequence[bytes], *, extent: int = EXTENT) -> bytes:
     """Put the layers of several tiles together into one layer of a name.
 
-    Every layer has to have the extent given. Raises ValueError for what isn't a tile.
+    Every layer has to have the extent given. An object is taken from the first tile that has it.
+    Raises ValueError for what isn't a tile.
     """
-    merging = _Merging()
-    try:
-        for tile in tiles:
-            for body in iter_layers(tile):
-                merging.take(body)
-    except (IndexError, TypeError) as error:
-        raise ValueError(f"not a vector tile: {error}") from error
+    merging = Merging()
+    for tile in tiles:
+        merging.take(tile)
     return merging.layer(name, extent)
 
 
 @dataclass(slots=True)
-class _Merging:
-    """What was taken from several layers, with the numbers that keys and values get here.
+class Merging:
+    """What was taken from several tiles, with the numbers that keys and values get here.
 
-    `crowds` maps the number of a cell to how many there are, and to the sums of their places.
+    Objects of the ids `without` aren't taken, nor those that an earlier tile had already, whose ids
+    are `repeated`; `dropped` says how many points weren't taken. `crowds` maps the number of a cell
+    to how many there are, and to the sums of their places.
     """
 
-    features: list[bytes] = field_(default_factory=list)
-    keys: dict[bytes, int] = field_(default_factory=dict)
-    values: dict[bytes, int] = field_(default_factory=dict)
-    crowds: dict[int, tuple[int, int, int]] = field_(default_factory=dict)
+    without: Collection[str] = ()
+    repeated: set[str] = field_(default_factory=set)
+    dropped: int = 0
+    _features: list[bytes] = field_(default_factory=list)
+    _keys: dict[bytes, int] = field_(default_factory=dict)
+    _values: dict[bytes, int] = field_(default_factory=dict)
+    _crowds: dict[int, tuple[int, int, int]] = field_(default_factory=dict)
+    _taken: set[bytes] = field_(default_factory=set)
 
-    def take(self, body: bytes) -> None:
-        """Take the features of one layer."""
+    def take(self, tile: bytes) -> None:
+        """Take the features of a tile; raise ValueError when it isn't one."""
+        taken: set[bytes] = set()
+        try:
+            for body in iter_layers(tile):
+                self._take_layer(body, taken)
+        except (IndexError, TypeError) as error:
+            raise ValueError(f"not a vector tile: {error}") from error
+        self._taken |= taken
+
+    def _take_layer(self, body: bytes, taken: set[bytes]) -> None:
+        """Take the features of a layer, and note their ids."""
         found: list[bytes] = []
         key_numbers: list[int] = []
         value_numbers: list[int] = []
         values: list[bytes] = []
+        of_id = None
         for number, part in iter_fields(body):
             if number == 2:
                 found.append(part)
             elif number == 3:
-                key_numbers.append(self.keys.setdefault(part, len(self.keys)))
+                if part == ID_KEY.encode():
+                    of_id = len(key_numbers)
+                key_numbers.append(self._keys.setdefault(part, len(self._keys)))
             elif number == 4:
                 values.append(part)
-                value_numbers.append(self.values.setdefault(part, len(self.values)))
+                value_numbers.append(self._values.setdefault(part, len(self._values)))
+        without = {value_bytes(one) for one in self.without}
         for feature in found:
-            if not feature.startswith(b"\x08") or not self._add_crowd(feature, values):
-                renumbered = _renumbered(feature, (key_numbers, value_numbers))
-                self.features.append(field(_LAYER_FEATURE, renumbered))
+            if feature.startswith(b"\x08") and self._add_crowd(feature, values):
+                continue
+            identity = None if of_id is None else _identity(feature, of_id, values)
+            if identity is not None and (identity in self._taken or identity in without):
+                self.dropped += dict(iter_fields(feature)).get(3) == POINT
+                if identity not in without:
+                    self.repeated.update(text.decode() for _, text in iter_fields(identity))
+                continue
+            if identity is not None:
+                taken.add(identity)
+            renumbered = _renumbered(feature, (key_numbers, value_numbers))
+            self._features.append(field(_LAYER_FEATURE, renumbered))
 
     def _add_crowd(self, feature: bytes, values: list[bytes]) -> bool:
         """Add a point that stands for many to its cell; False for anything else."""
@@ -279,15 +308,15 @@ class _Merging:
         if kind not in (4, 5):
             return False
         x, y = (unzigzag(one) for one in commands[1:])
-        known = self.crowds.get(parts[1], (0, 0, 0))
-        self.crowds[parts[1]] = known[0] + count, known[1] + x * count, known[2] + y * count
+        known = self._crowds.get(parts[1], (0, 0, 0))
+        self._crowds[parts[1]] = known[0] + count, known[1] + x * count, known[2] + y * count
         return True
 
-    def layer(self, name: str, extent: int) -> bytes:
+    def layer(self, name: str, extent: int = EXTENT) -> bytes:
         """Write what was taken as one layer."""
-        for number, (count, x, y) in self.crowds.items():
-            key = self.keys.setdefault(COUNT_KEY.encode(), len(self.keys))
-            value = self.values.setdefault(value_bytes(count), len(self.values))
+        for number, (count, x, y) in self._crowds.items():
+            key = self._keys.setdefault(COUNT_KEY.encode(), len(self._keys))
+            value = self._values.setdefault(value_bytes(count), len(self._values))
             place = varints((MOVE_TO | 1 << 3, zigzag(x // count), zigzag(y // count)))
             body = b"".join(
                 (
@@ -297,11 +326,20 @@ class _Merging:
                     field(_FEATURE_GEOMETRY, place),
                 )
             )
-            self.features.append(field(_LAYER_FEATURE, body))
-        if not self.features:
+            self._features.append(field(_LAYER_FEATURE, body))
+        if not self._features:
             return b""
-        keys = [field(_LAYER_KEY, key) for key in self.keys]
-        return _layer(name, self.features, keys, self.values, extent)
+        keys = [field(_LAYER_KEY, key) for key in self._keys]
+        return _layer(name, self._features, keys, self._values, extent)
+
+
+def _identity(feature: bytes, of_id: int, values: list[bytes]) -> bytes | None:
+    """Give the id of a feature as its value is written; None without one."""
+    tags = read_varints(dict(iter_fields(feature)).get(2, b""))
+    for key, value in zip(tags[::2], tags[1::2], strict=True):
+        if key == of_id and values[value].startswith(b"\x0a"):
+            return values[value]
+    return None
 
 
 def _renumbered(feature: bytes, numbers: tuple[list[int], list[int]]) -> bytes:

@@ -17,6 +17,7 @@ from conurb.config import Settings
 from conurb.federation.region import registrations_of
 from conurb.http.app import build_app
 from conurb.model.tiles.layer import POINTS_MAX
+from conurb.model.time import shown_us, system_clock
 from conurb.node.host import Host
 from conurb.regions.bringup import registration_of
 from tests.contracts.tiles import Feature, read_tile
@@ -69,6 +70,28 @@ async def test_a_region_gives_the_features_of_its_cities(region: httpx.AsyncClie
     alone = await region.get(f"{STATIONS}/items", headers={"NGSILD-Tenant": "wuxi"})
     assert alone.json()["numberMatched"] == 1
     assert (await region.get(f"{STATIONS}/items", params={"local": "true"})).status_code == 404
+
+
+async def test_an_object_that_two_cities_have_is_drawn_once_as_it_is_newest(
+    region: httpx.AsyncClient,
+) -> None:
+    async def drawn(url: str) -> tuple[Any, Any]:
+        features, headers = await tile(region, url)
+        [both] = [one for one in features if one.properties["id"].endswith(":both")]
+        assert headers["conurb-tile-points"] == str(len(features))
+        return both.properties["pm25"], both.parts
+
+    await put(region, station("both", 120.0, 31.0, pm25=1), **{"NGSILD-Tenant": "huzhou"})
+    before = shown_us(system_clock())
+    older = await drawn(WHOLE)
+    await put(region, station("both", 120.2, 31.2, pm25=2), **{"NGSILD-Tenant": "wuxi"})
+    newer = await drawn(WHOLE)
+    assert (older[0], newer[0]) == (1, 2)
+    assert older[1] != newer[1]
+    await put(region, station("both", 120.0, 31.0, pm25=3), **{"NGSILD-Tenant": "huzhou"})
+    assert await drawn(WHOLE) == (3, older[1])
+    assert await drawn(f"{WHOLE}?datetime={before}") == older
+    assert (await drawn(f"{WHOLE}?filter=pm25=3"))[0] == 3
 
 
 async def test_a_tile_of_a_region_is_that_of_all_its_cities(region: httpx.AsyncClient) -> None:

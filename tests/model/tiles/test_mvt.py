@@ -9,7 +9,7 @@ import shapely
 
 from conurb.errors import NotFoundError
 from conurb.model.tiles.draw import draw_shapes, point_commands
-from conurb.model.tiles.mvt import LINE, POINT, POLYGON, LayerWriter, merge_layers
+from conurb.model.tiles.mvt import LINE, POINT, POLYGON, LayerWriter, Merging, merge_layers
 from conurb.model.tiles.quad import Square, mercator, square
 from tests.contracts.tiles import area, read_tile
 
@@ -127,3 +127,19 @@ def test_neighbours_share_their_border_on_the_grid() -> None:
         writer.add(one[0], one[1], {})
     areas = [sum(map(area, one.parts)) for one in read_tile(writer.layer())["a"]]
     assert sum(areas) == pytest.approx(4096 * 4096, rel=0.001)
+
+
+def test_an_object_of_several_tiles_is_taken_once_and_told() -> None:
+    def tile(*ids: str) -> bytes:
+        writer = LayerWriter("a")
+        for one in ids:
+            writer.add(POINT, point_commands(1, 2), {"n": len(ids), "id": one})
+        return writer.layer()
+
+    merging = Merging(without={"z"})
+    for one in (tile("x", "y"), tile("n"), tile("y", "z", "w")):
+        merging.take(one)
+    features = read_tile(merging.layer("a"))["a"]
+    found = [(one.properties["id"], one.properties["n"]) for one in features]
+    assert found == [("x", 2), ("y", 2), ("n", 1), ("w", 3)]
+    assert (merging.repeated, merging.dropped) == ({"y"}, 2)
