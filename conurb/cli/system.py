@@ -16,6 +16,8 @@ app = App(name="system", help="List the systems that are installed, and begin a 
 
 COLUMNS: Final = ("name", "title", "package", "runs_on", "types", "error")
 RUNNING: Final = ("name", "status", "detail", "read", "stored", "dead")
+SHOWN_MAX: Final = 5
+"""How many cities are named at which a system is degraded; --json names all."""
 
 
 @app.command(name="list")
@@ -35,7 +37,7 @@ def list_all(
     if json:
         print_json(rows)
     elif running:
-        print_table([_summed(row) for row in rows], RUNNING, empty="No system runs there.")
+        print_table([summed(row) for row in rows], RUNNING, empty="No system runs there.")
     else:
         print_table(rows, COLUMNS, empty="No system is installed.")
 
@@ -83,7 +85,15 @@ def _running(node: NodeOptions) -> list[dict[str, Any]]:
     return rows
 
 
-def _summed(row: dict[str, Any]) -> dict[str, Any]:
-    """Add the counters of a system's parts up."""
-    sums = {name: sum(part[name] for part in row["parts"]) for name in ("read", "stored", "dead")}
-    return {**row, **sums}
+def summed(row: dict[str, Any]) -> dict[str, Any]:
+    """Add the counters of a system's parts up, those at the cities of a region included."""
+    members = row.get("members", [])
+    counted = [*row["parts"], *members]
+    sums = {name: sum(one[name] for one in counted) for name in ("read", "stored", "dead")}
+    ailing = [one["tenant"] for one in members if one["status"] != "ok"]
+    if not ailing:
+        return {**row, **sums}
+    status = "degraded" if row["status"] == "ok" else row["status"]
+    shown = ", ".join(ailing[:SHOWN_MAX]) + (" ..." if len(ailing) > SHOWN_MAX else "")
+    detail = "; ".join(filter(None, [row["detail"], f"degraded at {shown}"]))
+    return {**row, **sums, "status": status, "detail": detail}

@@ -40,6 +40,17 @@ SCHEMAS: Final[dict[str, Any]] = {
                 "status": {"type": "string", "enum": ["ok", "degraded", "ill"]},
                 "detail": {"type": "string"},
                 "figures": {"type": "object"},
+                "members": items(
+                    obj(
+                        {
+                            "tenant": {"type": "string"},
+                            "status": {"type": "string", "enum": ["ok", "degraded"]},
+                            "read": {"type": "integer"},
+                            "stored": {"type": "integer"},
+                            "dead": {"type": "integer"},
+                        }
+                    )
+                ),
                 "types": items({"type": "string"}),
                 "parts": items({"type": "object"}),
                 "endpoints": items({"type": "object"}),
@@ -51,12 +62,43 @@ SCHEMAS: Final[dict[str, Any]] = {
 
 
 async def listed(exchange: Exchange) -> Answer:
-    """List the systems that run at a node, and how each of them and its parts are."""
+    """List the systems that run at a node, and how each of them and its parts are.
+
+    Asked of the default tenant, each also has how it goes at the tenants of this process: the
+    cities of a region.
+    """
     exchange.caller.require("read")
-    runner = _runner(await exchange.node())
+    node = await exchange.node()
+    runner = _runner(node)
     if runner is None:
         return give_json([])
-    return give_json([await _document(runner, running) for running in runner.running])
+    rows = [await _document(runner, running) for running in runner.running]
+    if node.tenant is None:
+        members = [await exchange.host.node(one) for one in exchange.host.list_tenants()]
+        for row in rows:
+            row["members"] = [told for one in members if (told := _member(one, row["name"]))]
+    return give_json(rows)
+
+
+def _member(node: Node, name: str) -> dict[str, Any] | None:
+    """Say in short how a system goes at a tenant; None where it doesn't run."""
+    runner = _runner(node)
+    parts = [
+        one
+        for running in (() if runner is None else runner.running)
+        if running.system.name == name
+        for one in running.standings
+    ]
+    if not parts:
+        return None
+    waiting = any(one.state == "waiting" for one in parts)
+    return {
+        "tenant": node.tenant,
+        "status": "degraded" if waiting else "ok",
+        "read": sum(one.read for one in parts),
+        "stored": sum(one.stored for one in parts),
+        "dead": sum(one.dead for one in parts),
+    }
 
 
 async def _document(runner: Runner, running: Running) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import pytest
 
 from conurb.access.caller import Caller
 from conurb.app import build_host
+from conurb.cli.system import summed
 from conurb.config import Settings
 from conurb.errors import UnauthenticatedError
 from conurb.http.app import build_app
 from tests.systems.door.packages import HEARING, install
+from tests.systems.places import until
 
 DEVICE = {"id": "urn:ngsi-ld:Device:t:1", "type": "Device", "value": 60}
 DEVICE_IRI = "https://smartdatamodels.org/dataModel.Device/Device"
@@ -133,3 +135,33 @@ async def test_objects_that_break_a_rule_are_refused_however_they_come(
     assert by_history.status_code == 400
     kept = await node.get(f"/ngsi-ld/v1/entities/{DEVICE['id']}", headers=headers)
     assert kept.json()["value"]["value"] == 60
+
+
+async def test_a_region_tells_at_which_of_its_cities_a_source_is_away(tmp_path: Path) -> None:
+    feed = {"kind": "points", "name": "parks", "folder": str(tmp_path / "nowhere")}
+    settings = Settings(
+        store=str(tmp_path / "node.db"),
+        data_folder=tmp_path,
+        systems=("transport",),
+        system={"transport": {"feeds": [feed]}},
+    )
+    host = build_host(settings)
+    await host.open()
+    await host.node("wuxi", create=True)
+    transport = httpx.ASGITransport(app=build_app(host, settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://node.test") as client:
+
+        async def away() -> bool:
+            [row] = (await client.get("/systems")).json()
+            return [(one["tenant"], one["status"]) for one in row["members"]] == [
+                ("wuxi", "degraded")
+            ]
+
+        await until(away)
+        [row] = (await client.get("/systems")).json()
+        [of_city] = (await client.get("/systems", headers={"NGSILD-Tenant": "wuxi"})).json()
+    await host.close()
+    assert "members" not in of_city
+    assert "nowhere is not a folder" in of_city["detail"]
+    shown = summed({**row, "status": "ok", "detail": ""})
+    assert (shown["status"], shown["detail"]) == ("degraded", "degraded at wuxi")
