@@ -27,7 +27,7 @@ from conurb.node.provide import Provision
 from conurb.node.subscriptions import Subscriptions
 from conurb.store.contract import Store
 from conurb.store.engines import open_store
-from tests.services.receiver import Post, Receiver, receiving
+from tests.services.receiver import ARRIVAL_S, Post, Receiver, receiving
 
 QUICK = Policy(pause_s=0.05, pause_s_max=0.2)
 BASE = "http://node.test"
@@ -131,7 +131,7 @@ async def until(holds: Callable[[], bool], timeout_s: float = 5.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def told(receiver: Receiver, count: int, timeout_s: float = 10.0) -> list[str]:
+async def told(receiver: Receiver, count: int, timeout_s: float = ARRIVAL_S) -> list[str]:
     """Wait until so many different entities have been told; give all, in order of arrival."""
     async with asyncio.timeout(timeout_s):
         while len({one for post in receiver.posts for one in ids(post)}) < count:  # noqa: ASYNC110
@@ -179,11 +179,14 @@ async def test_a_receiver_that_comes_back_gets_everything_in_order(city: City) -
 
 
 async def test_a_receiver_that_takes_too_long_has_failed(city: City, receiver: Receiver) -> None:
-    receiver.delay_s = 0.3
+    receiver.delay_s = 60
     await city.subscribe(receiver.url, endpoint={"timeout": 100})
     await city.put("urn:e:1", a=1)
+    # The second attempt says that the first was given up; it may have been given up as well.
     await receiver.wait(2)
-    assert (await city.counts())[1:] == (1, "failed")
+    _, failed, status = await city.counts()
+    assert status == "failed"
+    assert failed >= 1
 
 
 async def test_nothing_is_sent_while_a_receiver_cools_down(city: City, receiver: Receiver) -> None:
@@ -218,7 +221,7 @@ async def test_a_slow_receiver_holds_up_nobody(city: City, receiver: Receiver) -
         for number in range(20):
             await city.put(f"urn:e:{number}", a=1)
         assert len(await told(receiver, 20)) == 20
-        assert asyncio.get_running_loop().time() - started_s < 3
+        assert asyncio.get_running_loop().time() - started_s < slow.delay_s / 2
 
 
 async def test_the_allow_list_is_asked_again_when_something_is_sent(

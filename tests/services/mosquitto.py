@@ -16,7 +16,9 @@ import pytest
 from tests.services.missing import missing
 from tests.services.postgres import free_port
 
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
+ATTEMPTS = 5
+"""Tries on ports of their own: another test may take one that was free a moment ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +41,44 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     if not Path(program).exists():
         missing("mosquitto")
     folder = tmp_path_factory.mktemp("mosquitto")
-    port = free_port()
+    for _ in range(ATTEMPTS):
+        port = free_port()
+        process = _start(program, folder, port)
+        if _is_up(process, port):
+            break
+        _stop(process)
+    else:
+        raise RuntimeError(f"mosquitto did not start: {(folder / 'log').read_text()}")
+    try:
+        yield Mosquitto("127.0.0.1", port)
+    finally:
+        _stop(process)
+
+
+def _start(program: str, folder: Path, port: int) -> subprocess.Popen[bytes]:
     settings = [f"listener {port} 127.0.0.1", "allow_anonymous true", "persistence false"]
     if os.geteuid() == 0:
         settings.append("user root")  # else it becomes a user that can't read the folder
     config = folder / "mosquitto.conf"
     config.write_text("\n".join(settings) + "\n")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
-    try:
-        _wait(process, port, folder / "log")
-        yield Mosquitto("127.0.0.1", port)
-    finally:
-        process.terminate()
-        process.wait(START_TIMEOUT_S)
+    with (folder / "log").open("ab") as log:
+        return subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _is_up(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until this process, and not another one on its port, takes connections."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
-        if process.poll() is not None:
-            break
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+            taken = probe.connect_ex(("127.0.0.1", port)) == 0
+        if process.poll() is not None:
+            return False
+        if taken:
+            return True
         time.sleep(0.05)
-    raise RuntimeError(f"mosquitto did not start: {log.read_text()}")
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(START_TIMEOUT_S)
