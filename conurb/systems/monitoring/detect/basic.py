@@ -116,13 +116,12 @@ def seasonal(samples: Samples, given: Mapping[str, Any], trained: int) -> Judgem
     def why(index: int) -> Reason:
         off = (values[index] - expected[index]) / scale[phase[index]]
         least, most = expected[index] - width[index], expected[index] + width[index]
-        usual = f"{shown(least)} to {shown(most)}"
         en = (
-            f"{shown(values[index])} at a time when {usual} is usual: "
+            f"{shown(values[index])} at a time when {shown(least)} to {shown(most)} is usual: "
             f"{abs(off):.1f} scales {'above' if off > 0 else 'below'}"
         )
         zh = (
-            f"测值 {shown(values[index])}，该时段常见范围 {usual}，"
+            f"测值 {shown(values[index])}，该时段常见范围 {shown(least)} 至 {shown(most)}，"
             f"{'偏高' if off > 0 else '偏低'} {abs(off):.1f} 个尺度"
         )
         figures = {"value": float(values[index]), "expected": float(expected[index])}
