@@ -19,6 +19,7 @@ from conurb.errors import (
     OperationNotSupportedError,
 )
 from conurb.model.context import CORE_CONTEXT_URL, DEFAULT_VOCABULARY
+from conurb.model.vocabulary import CONTEXT_URL, platform_context, platform_terms
 from conurb.node.catalogue import read_catalogue
 from conurb.node.context_fetch import Fetched, HttpFetch, unavailable
 from conurb.node.contexts import PATH, Contexts
@@ -84,6 +85,17 @@ async def test_preloaded_context_is_read_from_its_file(catalogue: dict[str, Path
 async def test_without_fetching_an_unknown_context_is_unavailable_and_named() -> None:
     with pytest.raises(ContextUnavailableError, match=r"https://nowhere\.example/c"):
         await Contexts().terms("https://nowhere.example/c")
+
+
+async def test_the_platforms_context_is_never_fetched_wherever_its_name_would_lead() -> None:
+    origin = Origin({CONTEXT_URL: {"@context": {"population": "https://example.org/else"}}})
+    contexts = Contexts(builtin={CONTEXT_URL: platform_context()}, fetch=origin)
+    for _ in range(2):
+        terms = await contexts.terms([CONTEXT_URL, {"extra": IRI}])
+        assert terms.expand("population") == platform_terms().expand("population")
+        await contexts.reload(CONTEXT_URL)
+        await contexts.delete(CONTEXT_URL)
+    assert origin.asked == []
 
 
 async def test_no_context_is_the_core_context_whatever_version_is_named() -> None:
