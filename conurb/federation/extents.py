@@ -43,7 +43,7 @@ Box = tuple[float, float, float, float]
 
 def box_of(geo: GeoCondition) -> Box | None:
     """Give the box outside of which nothing can stand in a relation; None when there is none."""
-    if geo.relation == "disjoint":
+    if geo.is_elsewhere:
         return None
     west, south, east, north = bounds(from_wkt(geo.geometry_wkt))
     if geo.relation != "near":

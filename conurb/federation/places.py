@@ -157,7 +157,7 @@ class Areas:
             if condition.distance_m_max is None:
                 return self.mask & within
             return self._near(document, shape, condition.distance_m_max, within)
-        if condition.relation == "disjoint":
+        if condition.is_elsewhere:
             return self.mask & within
         numbers = self._numbers_in(shape, within)
         return mask_of([one for one in numbers if self._shapes[one][1].intersects(shape)])

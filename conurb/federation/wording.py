@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from conurb.errors import ConurbError
 from conurb.model.entity import Attributes, Instance, instance_value
@@ -21,6 +21,7 @@ from conurb.model.query.q import SYSTEM_NAMES, is_term
 from conurb.model.query.tree import (
     Absent,
     And,
+    AskedRelation,
     AttributePath,
     Compare,
     Condition,
@@ -180,6 +181,8 @@ def _scalar(value: Scalar) -> str:
 
 def geo_params(geo: GeoCondition, terms: Terms) -> dict[str, str]:
     """Write a geoquery as its parameters (clause 4.10)."""
+    if geo.negated or geo.relation not in get_args(AskedRelation):
+        raise UnwritableError(f"the relation {'not ' * geo.negated}{geo.relation}")
     geometry = from_wkt(geo.geometry_wkt)
     relation: str = geo.relation
     if geo.distance_m_max is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
@@ -38,6 +38,7 @@ from conurb.model.query.tree import (
     Compare,
     Exists,
     GeoCondition,
+    GeoRelation,
     Linked,
     Moment,
     OneOf,
@@ -380,8 +381,9 @@ geos = st.builds(
 ) | st.builds(
     GeoCondition,
     st.just(PLACE),
-    st.sampled_from(["within", "contains", "intersects", "equals", "disjoint", "overlaps"]),
+    st.sampled_from([one for one in get_args(GeoRelation) if one != "near"]),
     references,
+    negated=st.booleans(),
 )
 selectors = st.builds(
     Selector,

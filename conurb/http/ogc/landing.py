@@ -33,6 +33,7 @@ CONFORMS_TO: Final = (
     _CQL2 + "case-insensitive-comparison",
     _CQL2 + "basic-spatial-functions",
     _CQL2 + "basic-spatial-functions-plus",
+    _CQL2 + "spatial-functions",
     _TILES + "core",
     _TILES + "tileset",
     _TILES + "tilesets-list",

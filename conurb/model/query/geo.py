@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from conurb.errors import BadRequestDataError, TooComplexQueryError
 from conurb.model.geometry import GEOMETRY_TYPES, check_geometry, to_wkt
-from conurb.model.query.tree import GeoCondition, GeoRelation
+from conurb.model.query.tree import AskedRelation, GeoCondition
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
@@ -20,7 +20,7 @@ COORDINATES_LENGTH_MAX: Final = 1_000_000
 DEFAULT_GEOPROPERTY: Final = "location"
 REFERENCE_TYPES: Final = tuple(sorted(GEOMETRY_TYPES - {"GeometryCollection"}))
 
-_RELATIONS: Final = get_args(GeoRelation)
+_RELATIONS: Final = get_args(AskedRelation)
 _DISTANCE: Final = re.compile(
     r"(minDistance|maxDistance)==((?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)", re.ASCII
 )
@@ -50,7 +50,7 @@ def parse_geo(
     bounds = _distances(relation, distances)
     return GeoCondition(
         attribute=terms.expand(geoproperty or DEFAULT_GEOPROPERTY),
-        relation=cast(GeoRelation, relation),
+        relation=cast(AskedRelation, relation),
         geometry_wkt=parse_geometry(geometry, coordinates),
         distance_m_min=bounds.get("minDistance"),
         distance_m_max=bounds.get("maxDistance"),

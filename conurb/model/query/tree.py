@@ -180,12 +180,28 @@ ScopeCondition = ScopeIs | ScopeAll | ScopeAny
 
 # ── geography (clause 4.10) ───────────────────────────────────────────────────────────────────
 
-GeoRelation = Literal["near", "within", "contains", "intersects", "equals", "disjoint", "overlaps"]
+AskedRelation = Literal[
+    "near", "within", "contains", "intersects", "equals", "disjoint", "overlaps"
+]
+"""The relations that a geoquery of NGSI-LD can ask for."""
+
+GeoRelation = Literal[
+    "near",
+    "within",
+    "contains",
+    "intersects",
+    "equals",
+    "disjoint",
+    "overlaps",
+    "touches",
+    "crosses",
+]
+"""Those, and the others of Simple Features, which CQL2 has too."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeoCondition:
-    """The geometry of `attribute` stands in `relation` to `wkt`.
+    """The geometry of `attribute` stands in `relation` to `wkt`, or with `negated` doesn't.
 
     `geometry_wkt` is WGS84 (longitude, latitude). `distance_m_min`/`_max` go with `near` only;
     distances are great-circle metres on a sphere of radius 6,371,008.7714 m.
@@ -196,6 +212,12 @@ class GeoCondition:
     geometry_wkt: str
     distance_m_min: float | None = None
     distance_m_max: float | None = None
+    negated: bool = False
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether what stands so may lie far from what is named."""
+        return self.negated or self.relation == "disjoint"
 
 
 # ── order (clause 4.23) ───────────────────────────────────────────────────────────────────────

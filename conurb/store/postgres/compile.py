@@ -35,6 +35,8 @@ _RELATION: Final = {
     "equals": "ST_Equals",
     "disjoint": "ST_Disjoint",
     "overlaps": "ST_Overlaps",
+    "touches": "ST_Touches",
+    "crosses": "ST_Crosses",
 }
 _ESCAPED: Final = frozenset(r"\.[](){}*+?|^$")
 
@@ -205,7 +207,8 @@ class Selection:
         wkt = self.arguments.add(geo.geometry_wkt, "text")
         reference = f"ST_GeomFromText({wkt}, 4326)"
         if geo.relation != "near":
-            return f"{_RELATION[geo.relation]}({geometry}, {reference})"
+            stands = f"{_RELATION[geo.relation]}({geometry}, {reference})"
+            return f"NOT {stands}" if geo.negated else stands
         parts = []
         both = f"geography({geometry}), geography({reference})"
         if geo.distance_m_max is not None:

@@ -57,6 +57,8 @@ def _exact(condition: GeoCondition, x: str, y: str, body: str, parameters: Param
     if condition.relation != "near":
         relation = parameters.add(condition.relation)
         general = f"conurb_relates({relation}, {wkt}, {x}, {y}, {body})"
+        if condition.negated:
+            return f"NOT {general}"
         box = _box(condition)
         if box is None:
             return general
@@ -105,7 +107,7 @@ def distance_expression(wkt: str, x: str, y: str, body: str, parameters: Paramet
 
 def _candidates(condition: GeoCondition, parameters: Parameters) -> str:
     """Bound the R*Tree by a box outside of which nothing can match; "1" without such a box."""
-    if condition.relation == "disjoint":
+    if condition.is_elsewhere:
         return "1"
     west, south, east, north = bounds(from_wkt(condition.geometry_wkt))
     if condition.relation != "near":

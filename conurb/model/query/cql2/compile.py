@@ -141,4 +141,4 @@ def negated(condition: Condition) -> Condition:
         return replace(condition, relation="disjoint")
     if condition.relation == "disjoint":
         return replace(condition, relation="intersects")
-    return refuse(f"NOT can't be asked of the relation {condition.relation!r}")
+    return replace(condition, negated=not condition.negated)

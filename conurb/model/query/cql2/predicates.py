@@ -56,6 +56,8 @@ _RELATIONS: Final[Mapping[str, GeoRelation]] = {
     "s_disjoint": "disjoint",
     "s_equals": "equals",
     "s_overlaps": "overlaps",
+    "s_touches": "touches",
+    "s_crosses": "crosses",
 }
 _RELATION_TURNED: Final[Mapping[str, GeoRelation]] = {"within": "contains", "contains": "within"}
 _SPECIAL: Final = frozenset(r"\.[](){}*+?|^$")
