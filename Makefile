@@ -61,13 +61,17 @@ conformance: setup ## Run the public NGSI-LD suite: SUITE=clone [STORE=sqlite|po
 	test -n "$(SUITE)" || { echo "make conformance SUITE=path/to/clone"; exit 2; }
 	$(BIN)/python tools/conformance.py --suite $(SUITE) --store $(STORE) $(if $(UPDATE),--update)
 
-bench: setup ## Run every benchmark; each prints a ratio; fails at the end when one missed
-	missed=
+bench: setup ## Run every benchmark; each prints a ratio; a summary, and a failure when one missed
+	summary= missed=0
 	for bench in bench/bench_*.py; do
 	  echo "== $$bench"
-	  $(BIN)/python $$bench || missed="$$missed $$bench"
+	  began=$$SECONDS result=met
+	  $(BIN)/python $$bench || { result=MISSED; missed=$$((missed + 1)); }
+	  summary+=$$(printf '%-8s %5d s  %s' $$result $$((SECONDS - began)) $$bench)$$'\n'
 	done
-	test -z "$$missed" || { echo "missed:$$missed"; exit 1; }
+	echo "== summary"
+	printf '%s' "$$summary"
+	test $$missed = 0 || { echo "$$missed missed"; exit 1; }
 
 clean: ## Remove what was set up
 	rm -rf $(VENV) web/node_modules conurb/web_dist .run .mypy_cache .ruff_cache .pytest_cache .hypothesis

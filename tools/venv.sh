@@ -6,6 +6,11 @@ venv=$1 python=$2
 
 [ -x "$venv/bin/uv" ] && "$venv/bin/python" -c '' 2>/dev/null && exit 0
 
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+  echo "$python isn't Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2
+  exit 1
+}
+
 if command -v uv >/dev/null; then
   uv venv --quiet --clear --python "$python" "$venv"
   uv pip install --quiet --python "$venv/bin/python" uv
