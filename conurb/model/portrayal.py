@@ -33,6 +33,11 @@ class Class:
     colour: str
     label: Mapping[str, str]
 
+    @classmethod
+    def of(cls, value: str | float, colour: str, en: str, zh: str) -> Class:
+        """Make a class that is named in both languages."""
+        return cls(value, colour, {"en": en, "zh": zh})
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

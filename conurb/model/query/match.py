@@ -86,9 +86,9 @@ none included (`/#`: any scope at all). One scope of the entity has to match eac
 **8. Geography.** One instance of the attribute at least, being a GeoProperty, has to stand in the
 relation; none, no match, also for `disjoint`. The planar predicates of Simple Features on longitude
 and latitude (GEOS: shapely, PostGIS `ST_*`): within, contains, intersects, equals, disjoint,
-overlaps, touches, crosses as `target.relation(reference)`; `negated`: one instance has not to. near:
-the great-circle distance of the nearest points d (`geometry.distance_m`) with d <= `distance_m_max`
-and d > `distance_m_min`, those that are given.
+overlaps, touches, crosses as `target.relation(reference)`; with `negated` one instance has not to.
+near: the great-circle distance of the nearest points d (`geometry.distance_m`) with
+d <= `distance_m_max` and d > `distance_m_min`, those that are given.
 Between points the haversine distance; for others engines may differ by 0.5 %.
 
 **9. Order** (`conurb.model.query.ranking`). The value of an `OrderBy` is that of the *first* node
