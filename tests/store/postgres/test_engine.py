@@ -30,6 +30,7 @@ from conurb.model.time import fixed
 from conurb.store.contract import Document, Position
 from conurb.store.engines import open_store
 from conurb.store.postgres import connection as connections
+from conurb.store.postgres import schema
 from conurb.store.postgres.compile import Moments, Selection
 from conurb.store.postgres.connection import parse_address
 from conurb.store.postgres.engine import PostgresStore
@@ -154,6 +155,28 @@ async def test_a_schema_of_a_newer_version_is_refused(
         await PostgresStore(postgres_node_url).open()
     await connection.execute(f"DELETE FROM {schema}.version WHERE number > {len(MIGRATIONS)}")
     await connection.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+async def test_a_schema_of_an_older_version_is_brought_forward_with_all_that_it_holds(
+    monkeypatch: pytest.MonkeyPatch, postgres_node_url: str, version: int
+) -> None:
+    text = {"type": "Property", "value": {"@type": "Time", "@value": "08:00:00Z"}}
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", MIGRATIONS[:version])
+        old = PostgresStore(postgres_node_url)
+        await old.open()
+        await old.apply([CreateEntity(entity(1, **{VALUE: [{**text, "observedAt": fixed(0)}]}))])
+        await old.close()
+    new = PostgresStore(postgres_node_url)
+    await new.open()
+    aggregation = Aggregation(("avg",))
+    asked = TemporalQuery(Query(), attributes=(VALUE,), aggregation=aggregation)
+    (one,) = (await new.evolution(asked)).evolutions
+    assert one.aggregates[VALUE, None]["avg"][0][0] == text["value"]
+    assert await new.check() == []
+    await new.close()
 
 
 @pytest.mark.postgres
