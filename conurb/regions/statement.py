@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from conurb.model.changes import Change, HistoryInstance, Written
 from conurb.model.entity import Attributes, Entity, Instance, sub_attributes
-from conurb.model.operations.state import Draft, joined, stamped
+from conurb.model.operations.state import Draft, joined
+from conurb.model.stamping import stamped
 from conurb.model.time import fixed, fixed_us
 
 _OF_THE_NODE: Final = frozenset({"createdAt", "modifiedAt", "instanceId"})

@@ -3,7 +3,7 @@
 In the table `[system.transport]` of the settings, each list names sources:
 
     [[system.transport.feeds]]
-    kind = "gtfs-rt"                       # gtfs-rt, siri, datex, points
+    kind = "gtfs-rt"                       # gtfs-rt, siri, datex, gbfs, points
     name = "bus"                           # the feed's name, that of its timetable; several may be
                                            # of one: vehicles, trip updates and alerts by themselves
     url = "https://example.org/vehicles.pb"
@@ -53,13 +53,13 @@ from conurb.systems.transport.live import Batch, Notice
 from conurb.systems.transport.live_objects import entities_of, segment
 from conurb.systems.transport.objects import Maker
 from conurb.systems.transport.observing import Observe
-from conurb.systems.transport.sources import metro, points, shanghai, simulated
+from conurb.systems.transport.sources import gbfs, metro, points, shanghai, simulated
 
 if TYPE_CHECKING:
     from conurb.model.changes import Operation
     from conurb.regions.pack import Pack
 
-KINDS: Final = ("gtfs-rt", "siri", "datex", "points")
+KINDS: Final = ("gtfs-rt", "siri", "datex", "gbfs", "points")
 SHANGHAI: Final = "shanghai"
 SHANGHAI_FOLDER: Final = "transport_samples/shanghai_2015"
 PACK: Final = "yrd"
@@ -168,10 +168,19 @@ def _points_reader(name: str) -> Callable[[Message, Site], Any]:
     return taken
 
 
+def _gbfs_reader(name: str) -> Callable[[Message, Site], Any]:
+    async def taken(message: Message, site: Site) -> Sequence[Operation]:
+        stations = gbfs.read_stations(message.body, maker_at(site, name), at_us=message.at_us)
+        return [Observe(one) for one in stations]
+
+    return taken
+
+
 READERS: Final[Mapping[str, Callable[[str], Callable[[Message, Site], Any]]]] = {
     "gtfs-rt": lambda name: _reader(name, _read_gtfs_rt),
     "siri": lambda name: _reader(name, _read_siri),
     "datex": lambda name: _reader(name, _read_datex),
+    "gbfs": _gbfs_reader,
     "points": _points_reader,
 }
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from conurb.model.changes import Change, HistoryInstance, Written
 from conurb.model.entity import Entity, Instance
-from conurb.model.operations.state import Draft, created, joined, stamped
+from conurb.model.operations.state import Draft, created, joined
+from conurb.model.stamping import stamped
 from conurb.model.time import fixed
 
 _OF_THE_NODE: Final = frozenset({"createdAt", "modifiedAt", "instanceId"})

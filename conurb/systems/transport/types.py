@@ -64,6 +64,12 @@ TYPES: Final = (
         {"location": _SHAPE, "totalSpotNumber": _COUNT, "availableSpotNumber": _COUNT},
     ),
     _type(
+        "BikeHireDockingStation",
+        "公共自行车站",
+        "Bike hire docking station",
+        {"location": _SHAPE, "availableBikeNumber": _COUNT, "freeSlotNumber": _COUNT},
+    ),
+    _type(
         "TollStation",
         "收费站",
         "Toll station",

@@ -23,6 +23,7 @@ from conurb.systems.transport.live import Batch, Call, Notice, Position
 from conurb.systems.transport.live_objects import batch_of, entities_of
 from conurb.systems.transport.objects import Maker, local_of, text
 from conurb.systems.transport.siri import reading, writing
+from conurb.systems.transport.sources.gbfs import read_stations
 from conurb.systems.transport.sources.points import read_points
 from tests.systems.transport.material import NOON_US, SIRI, needs_data
 from tests.systems.transport.test_gtfs import SMALL, zipped
@@ -34,12 +35,14 @@ READERS: dict[str, Callable[[bytes], object]] = {
     "gtfs-rt": lambda body: realtime.read_message(body, at_us=0),
     "siri": lambda body: reading.read(body, at_us=0),
     "datex": lambda body: datex.read(body, at_us=0),
+    "gbfs": lambda body: read_stations(body, MAKER, at_us=0),
     "points": lambda body: read_points(body, MAKER),
 }
 GOOD = {
     "gtfs-rt": realtime.write_message(ALL, at_us=NOON_US),
     "siri": WRITTEN["sm"],
     "datex": b"<payload><situation><situationRecord id='1'/></situation></payload>",
+    "gbfs": b'{"last_updated": 1, "data": {"stations": [{"station_id": "s", "lat": 1, "lon": 2}]}}',
     "points": b'{"kind": "parking", "id": "p", "lon": 1, "lat": 1, "at": "2026-06-01T12:00:00Z"}',
 }
 WORDS = st.text(max_size=12)

@@ -18,6 +18,7 @@ from conurb.systems.transport.live_objects import state_of
 from conurb.systems.transport.measure import distance_m
 from conurb.systems.transport.objects import Maker, is_marked, text_of, value_of
 from conurb.systems.transport.sources import metro, shanghai, simulated
+from conurb.systems.transport.sources.gbfs import US, read_stations
 from conurb.systems.transport.sources.points import read_points
 from tests.systems.transport.material import (
     INDICES,
@@ -214,6 +215,50 @@ def test_a_state_without_what_it_needs_is_refused() -> None:
 
 
 @needs_data
+def gbfs(version: str, updated: object, *stations: dict[str, object]) -> bytes:
+    head = {"last_updated": updated, "ttl": 60, "version": version}
+    return orjson.dumps({**head, "data": {"stations": stations}})
+
+
+def test_docking_stations_are_read_in_the_forms_of_all_versions() -> None:
+    where = {"station_id": "s1", "lat": 31.2, "lon": 121.5, "capacity": 20}
+    named = [{"language": "zh", "text": "人民广场"}, {"language": "en", "text": "People's Square"}]
+    [old] = read_stations(gbfs("2.3", 0, {**where, "name": "人民广场"}), MAKER, at_us=0)
+    [new] = read_stations(gbfs("3.0", 0, {**where, "name": named}), MAKER, at_us=0)
+    assert old.id == new.id == "urn:ngsi-ld:BikeHireDockingStation:shanghai:f:s1"
+    assert value_of(old, "name") == "人民广场"
+    assert value_of(new, "name") == {"zh": "人民广场", "en": "People's Square"}
+    assert value_of(new, "totalSlotNumber") == 20
+    state = {"station_id": "s1", "num_docks_available": 8, "is_installed": 1, "is_renting": 1}
+    first = {**state, "num_bikes_available": 0, "is_returning": 0, "last_reported": NOON_US // US}
+    third = {**state, "num_vehicles_available": 12, "last_reported": "2026-06-01T12:00:00+08:00"}
+    for told, bicycles, word in ((first, 0, "empty"), (third, 12, "working")):
+        [one] = read_stations(gbfs("3.0", "2026-06-01T00:00:00Z", told), MAKER, at_us=0)
+        assert (value_of(one, "availableBikeNumber"), value_of(one, "status")) == (bicycles, word)
+        assert value_of(one, "dateObserved") == "2026-06-01T04:00:00Z"
+    [away] = read_stations(gbfs("2.3", 0, {**first, "is_installed": False}), MAKER, at_us=0)
+    assert value_of(away, "status") == "outOfService"
+
+
+@pytest.mark.parametrize(
+    ("station", "named"),
+    [
+        ({"lat": 31, "lon": 121}, "station_id"),
+        ({"station_id": "a", "lat": 100, "lon": 121}, "lat"),
+        ({"station_id": "a", "num_bikes_available": -1}, "num_bikes_available"),
+        ({"station_id": "a", "last_reported": True}, "POSIX"),
+    ],
+)
+def test_a_station_that_can_not_be_names_its_member(station: dict[str, object], named: str) -> None:
+    with pytest.raises(BadRequestDataError, match=named):
+        read_stations(gbfs("2.3", 0, station), MAKER, at_us=0)
+
+
+def test_another_file_of_gbfs_is_refused_saying_which_are_read() -> None:
+    with pytest.raises(InvalidRequestError, match="station_status"):
+        read_stations(b'{"data": {"feeds": []}}', MAKER, at_us=0)
+
+
 def test_made_up_trains_run_on_their_lines_and_arrive(networks: dict[str, metro.Network]) -> None:
     tracks = simulated.tracks_of(networks["320400"])
     now = simulated.trains(tracks, NOON_US).positions
