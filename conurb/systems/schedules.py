@@ -32,6 +32,8 @@ class ScheduleTask:
 
     async def _run(self) -> None:
         done = await self._pen.position()
+        if self._pen.standing.state == "starting":
+            self._pen.standing.going()
         while True:
             now = self._site.now_us()
             due = now // self._period_us

@@ -24,7 +24,8 @@ async def test_a_time_that_was_served_is_not_served_again_after_a_restart(tmp_pa
     async with open_host(tmp_path) as host:
         node = await host.node()
         for _ in range(3):
-            async with running(node, tmp_path, hourly):
+            async with running(node, tmp_path, hourly) as at:
+                await until(lambda at=at: at.part("hourly").state == "running")
                 await asyncio.sleep(0.05)
         assert len(served) in (1, 2), "twice at most, when the test runs across a full hour"
         assert served[0] % 3_600_000_000 == 0
