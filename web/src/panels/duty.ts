@@ -4,6 +4,7 @@
 import type { AlertRow, Arrival, Entry, EventRow, Said } from "../api/duty";
 import type { Names } from "../i18n/say";
 import type { Language } from "../state/model";
+import type { SayKey } from "../state/store.svelte";
 import { ZONE } from "../time/calendar";
 import type { Row } from "./rows";
 
@@ -31,6 +32,20 @@ export function ordered<T extends Ranked>(rows: readonly T[], order: Order): T[]
   return [...rows].sort(
     (one, other) => first(one, other) || second(one, other) || one.id.localeCompare(other.id),
   );
+}
+
+/** How CAP says that something is certain, the surest first, and how people are told. */
+export const CERTAINTIES: readonly (readonly [string, SayKey])[] = [
+  ["Observed", "duty.observed"],
+  ["Likely", "duty.likely"],
+  ["Possible", "duty.possible"],
+  ["Unlikely", "duty.unlikely"],
+  ["Unknown", "duty.unknown"],
+];
+
+/** The surest that is said of an event; null when nothing is. */
+export function surest(said: readonly string[]): SayKey | null {
+  return CERTAINTIES.find(([one]) => said.includes(one))?.[1] ?? null;
 }
 
 /** What holds now, the last said first, and what was said before it. */

@@ -39,6 +39,8 @@ class DutyDesk {
 
   /** What could not be done, when the form that it was done by is gone. */
   trouble = $state("");
+  /** Whether a token is asked for. */
+  signing = $state(false);
 
   #wake: (() => void) | null = null;
   #reading = false;

@@ -38,6 +38,15 @@ export const LOADED: Readonly<Partial<Record<Panel, () => Promise<{ default: Com
 /** Panels that speak to a system: they are there where a system of the node answers an operation. */
 const NEEDS: Readonly<Partial<Record<Panel, string>>> = { duty: NEEDED };
 
+/** How much waits at a panel for somebody to look: silent nodes, events that nobody has acknowledged. */
+export function waitingAt(panel: Panel): number {
+  if (panel === "health") return atlas.missing.length;
+  const layer = atlas.layers.find(({ type }) => type === "RegionalEvent");
+  if (panel !== "duty" || layer === undefined) return 0;
+  return atlas.featuresOf(layer).filter(({ properties }) => properties["acknowledged"] !== true)
+    .length;
+}
+
 /** Whether there is a use for a panel at this node, as far as the node has said. */
 export function isOffered(panel: Panel): boolean {
   const needed = NEEDS[panel];
