@@ -14,7 +14,7 @@ from conurb.http.completeness import headers_of
 from conurb.http.exchange import Answer, Exchange, give_json
 from conurb.http.layers import declared_at
 from conurb.http.ogc.asking import terms
-from conurb.http.ogc.links import COLLECTIONS, collection_path, link
+from conurb.http.ogc.links import AS_JSON, COLLECTIONS, collection_path, link
 from conurb.http.params import LANG, LOCAL
 from conurb.http.routing import GEO_JSON, JSON, Reply, Route
 from conurb.http.schemas import items, obj, ref
@@ -178,7 +178,7 @@ def routes() -> tuple[Route, ...]:
             "The types of objects that exist here, as collections",
             list_collections,
             tag,
-            params=(LANG, LOCAL),
+            params=(LANG, LOCAL, AS_JSON),
             accepts=(),
             replies={200: Reply("The collections.", "OgcCollections")},
             errors=(400, 404),
@@ -190,7 +190,7 @@ def routes() -> tuple[Route, ...]:
             "One type of objects, as a collection",
             get_collection,
             tag,
-            params=(LANG, LOCAL),
+            params=(LANG, LOCAL, AS_JSON),
             accepts=(),
             replies={200: Reply("The collection.", "OgcCollection")},
             errors=(400, 404),
@@ -202,7 +202,7 @@ def routes() -> tuple[Route, ...]:
             "What filters may ask of a type's objects",
             queryables,
             tag,
-            params=(LOCAL,),
+            params=(LOCAL, AS_JSON),
             accepts=(),
             replies={200: Reply("JSON Schema.", "OgcQueryables", media=(SCHEMA_JSON,))},
             errors=(400, 404),

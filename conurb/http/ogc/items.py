@@ -30,7 +30,7 @@ from conurb.http.ogc.asking import (
 )
 from conurb.http.ogc.export import FILES, export
 from conurb.http.ogc.features import feature_of
-from conurb.http.ogc.links import collection_path, link, with_query
+from conurb.http.ogc.links import AS_JSON, collection_path, link, with_query
 from conurb.http.params import LIMIT, Param, described
 from conurb.http.routing import CSV, GEO_JSON, JSON, PARQUET, Reply, Route
 from conurb.http.schemas import items as array
@@ -201,7 +201,7 @@ def routes() -> tuple[Route, ...]:
             "One object as a feature",
             item,
             tag,
-            params=(*SELECTING, CRS),
+            params=(*SELECTING, CRS, AS_JSON),
             accepts=(GEO_JSON, JSON),
             replies={200: Reply("The feature.", "Feature", media=(GEO_JSON, JSON))},
             errors=(400, 404, 503),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from conurb.http.exchange import Answer, Exchange, give_json
-from conurb.http.ogc.links import COLLECTIONS, ROOT, link
+from conurb.http.ogc.links import AS_JSON, COLLECTIONS, ROOT, link
 from conurb.http.routing import JSON, Reply, Route
 from conurb.http.schemas import items, obj
 
@@ -90,7 +90,13 @@ SCHEMAS: Final[dict[str, Any]] = {
 
 def routes() -> tuple[Route, ...]:
     """Give the routes of this module."""
-    shared: dict[str, Any] = {"tag": "OGC API", "accepts": (), "errors": (), "any_tenant": True}
+    shared: dict[str, Any] = {
+        "tag": "OGC API",
+        "params": (AS_JSON,),
+        "accepts": (),
+        "errors": (400,),
+        "any_tenant": True,
+    }
     return (
         Route(
             "GET",

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
 from conurb.http.paging import SAFE
+from conurb.http.params import Param
 
 if TYPE_CHECKING:
     from conurb.http.exchange import Exchange
 
 ROOT: Final = "/ogc"
 COLLECTIONS: Final = ROOT + "/collections"
+AS_JSON: Final = Param("f", "The form of the answer: JSON, as without it.", choices=("json",))
+"""Taken by every resource, because many clients add it to every address."""
+
 IN_SEGMENT: Final = ":@!$&'()*+,;=~-._"
 
 

@@ -26,7 +26,7 @@ from conurb.http.ogc.asking import (
     read_view,
 )
 from conurb.http.ogc.collections import find_type, titles
-from conurb.http.ogc.links import collection_path, link, with_query
+from conurb.http.ogc.links import AS_JSON, collection_path, link, with_query
 from conurb.http.params import LOCAL, STRICT, Param
 from conurb.http.routing import JSON, MVT, Reply, Route
 from conurb.http.schemas import items, obj, ref
@@ -44,7 +44,8 @@ LIST: Final = "/ogc/collections/{type}/tiles"
 PATH: Final = f"{LIST}/{MATRIX_SET}"
 THIN: Final = Param("thin", "Draw points by cells, however few they are.", "flag")
 PARAMS: Final = (DATETIME, PROPERTIES, LANGUAGE, GEOMETRY, *FILTERING, LOCAL, STRICT)
-_NOT_PASSED_ON: Final = frozenset({"local", "strict", "thin"})
+AS_MVT: Final = Param("f", "The form of the tile: a Mapbox vector tile.", choices=("mvt",))
+_NOT_PASSED_ON: Final = frozenset({"local", "strict", "thin", "f"})
 _CACHED: Final = (b"cache-control", b"no-cache")
 """Kept by browsers, and asked for anew each time: the answer is short when nothing has changed."""
 
@@ -206,7 +207,7 @@ def routes() -> tuple[Route, ...]:
             "ogcTilesets",
             "The tile sets of a type's objects",
             list_tilesets,
-            params=(LOCAL,),
+            params=(LOCAL, AS_JSON),
             replies={200: Reply("The tile sets.", "OgcTilesets")},
             **shared,
         ),
@@ -216,7 +217,7 @@ def routes() -> tuple[Route, ...]:
             "ogcTileset",
             "The tile set of a type's objects",
             tileset,
-            params=(LOCAL,),
+            params=(LOCAL, AS_JSON),
             replies={200: Reply("The tile set.", "OgcTileset")},
             **shared,
         ),
@@ -226,7 +227,7 @@ def routes() -> tuple[Route, ...]:
             "ogcTileJson",
             "The tile set of a type's objects as TileJSON",
             tilejson,
-            params=PARAMS,
+            params=(*PARAMS, AS_JSON),
             replies={200: Reply("The tile set.", "TileJson")},
             **shared,
         ),
@@ -236,7 +237,7 @@ def routes() -> tuple[Route, ...]:
             "ogcTile",
             "A vector tile of a type's objects",
             tile,
-            params=(*PARAMS, THIN),
+            params=(*PARAMS, THIN, AS_MVT),
             replies={
                 200: Reply("The tile.", media=(MVT,)),
                 304: Reply("The tile has the ETag that was given."),

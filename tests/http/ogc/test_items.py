@@ -226,3 +226,14 @@ async def test_a_type_without_a_term_is_a_collection_by_its_iri(web: httpx.Async
     [href] = [one["href"] for one in kiosk["links"] if one["rel"] == "items"]
     document = (await web.get(href)).json()
     assert document["features"][0]["geometry"] is None
+
+
+async def test_every_resource_takes_the_form_that_clients_ask_for(web: httpx.AsyncClient) -> None:
+    below = ("", "/queryables", "/tiles", "/tiles/WebMercatorQuad", "/items")
+    item = "/items/urn:ngsi-ld:AirQualityObserved:a"
+    paths = [f"{STATIONS}{path}" for path in (*below, item, "/tiles/WebMercatorQuad/tilejson.json")]
+    for path in (OGC, f"{OGC}/conformance", f"{OGC}/collections", *paths):
+        assert (await web.get(path, params={"f": "json"})).status_code == 200, path
+        assert (await web.get(path, params={"f": "html"})).status_code == 400, path
+    tile = f"{STATIONS}/tiles/WebMercatorQuad/5/13/26"
+    assert (await web.get(tile, params={"f": "mvt"})).content == (await web.get(tile)).content
