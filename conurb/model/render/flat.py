@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 DATASET_PREFIX: Final = "urn:ngsi-ld:dataset:"
 ANY_LANGUAGE: Final = "*"
+OF_ENTITY: Final = frozenset({"type", "scope", "createdAt", "modifiedAt", "expiresAt"})
+"""What a row says of the object besides its attributes and its id, where asked for by name."""
+
 TIMES: Final = frozenset({"observedAt", "createdAt", "modifiedAt", "expiresAt"})
 """Members whose fixed width isn't for readers."""
 

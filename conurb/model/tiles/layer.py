@@ -7,11 +7,10 @@ counts twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from conurb.model.entity import Entity
 from conurb.model.geometry import to_shapely
 from conurb.model.render.flat import flat_row
 from conurb.model.tiles.draw import draw_shapes, grid_place, point_commands
@@ -20,6 +19,7 @@ from conurb.model.tiles.quad import BUFFER, EXTENT
 from conurb.model.vocabulary import platform_terms
 
 if TYPE_CHECKING:
+    from conurb.model.entity import Entity
     from conurb.model.tiles.ask import TileAsk
     from conurb.model.tiles.quad import Square
 
@@ -37,11 +37,7 @@ CELLED_ZOOM_MAX: Final = 20
 """From the next level on every point is drawn: what lies in one place can't be told apart."""
 
 
-PlacedPoint = tuple[float, float, Entity]
-"""Longitude, latitude, and whose it is."""
-
-PlacedShape = tuple[Any, Entity]
-"""A geometry of shapely in degrees, and whose it is."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +81,8 @@ def is_inside(x: int, y: int, *, margin: int = 0) -> bool:
 
 def draw_entities(ask: TileAsk, entities: Iterable[Entity]) -> TileLayer:
     """Draw objects that are at hand as a layer."""
-    points: list[PlacedPoint] = []
-    shapes: list[PlacedShape] = []
+    points: list[tuple[float, float, Entity]] = []
+    shapes: list[tuple[Any, Entity]] = []
     for entity in entities:
         geometry = geometry_of(entity, ask.geometry, ask.dataset)
         if geometry is None:
@@ -96,28 +92,34 @@ def draw_entities(ask: TileAsk, entities: Iterable[Entity]) -> TileLayer:
             points.append((longitude, latitude, entity))
         else:
             shapes.append((to_shapely(geometry), entity))
-    return draw_placed(ask, points, shapes)
+    return draw_placed(ask, points, shapes, lambda entity: properties_of(entity, ask))
 
 
 def draw_placed(
-    ask: TileAsk, points: Iterable[PlacedPoint], shapes: Sequence[PlacedShape]
+    ask: TileAsk,
+    points: Iterable[tuple[float, float, T]],
+    shapes: Sequence[tuple[Any, T]],
+    say: Callable[[T], Mapping[str, Scalar]],
 ) -> TileLayer:
-    """Draw points, and lines and areas, with the objects whose they are."""
-    placed: list[tuple[int, int, Entity]] = []
-    for longitude, latitude, entity in points:
+    """Draw points (longitude, latitude), and lines and areas (of shapely), each with its object.
+
+    `say` gives the properties of an object; it is asked for those alone that are drawn.
+    """
+    placed: list[tuple[int, int, T]] = []
+    for longitude, latitude, one in points:
         x, y = grid_place(ask.square, longitude, latitude)
         if is_inside(x, y, margin=BUFFER):
-            placed.append((x, y, entity))
+            placed.append((x, y, one))
     writer = LayerWriter(ask.name)
     left_out = max(0, len(shapes) - SHAPES_MAX)
     if left_out:
         shapes = sorted(shapes, key=lambda pair: -shape_size(pair[0]))[:SHAPES_MAX]
-    add_shapes(writer, ask.square, [(shape, properties_of(one, ask)) for shape, one in shapes])
+    add_shapes(writer, ask.square, [(shape, say(one)) for shape, one in shapes])
     if is_thinned(ask, len(placed)):
-        _add_cells(writer, ask, placed)
+        _add_cells(writer, placed, say)
         return TileLayer(writer.layer(), 0, left_out)
-    for x, y, entity in placed:
-        writer.add(POINT, point_commands(x, y), properties_of(entity, ask))
+    for x, y, one in placed:
+        writer.add(POINT, point_commands(x, y), say(one))
     return TileLayer(writer.layer(), len(placed), left_out)
 
 
@@ -143,16 +145,18 @@ def add_shapes(
 
 
 def _add_cells(
-    writer: LayerWriter, ask: TileAsk, points: Sequence[tuple[int, int, Entity]]
+    writer: LayerWriter,
+    points: Iterable[tuple[int, int, T]],
+    say: Callable[[T], Mapping[str, Scalar]],
 ) -> None:
-    cells: dict[int, list[tuple[int, int, Entity]]] = {}
+    cells: dict[int, list[tuple[int, int, T]]] = {}
     for point in points:
         if is_inside(point[0], point[1]):
             cells.setdefault(cell_of(point[0], point[1]), []).append(point)
     for cell, inside in cells.items():
         x = sum(point[0] for point in inside) // len(inside)
         y = sum(point[1] for point in inside) // len(inside)
-        alone = properties_of(inside[0][2], ask) if len(inside) == 1 else None
+        alone = say(inside[0][2]) if len(inside) == 1 else None
         add_cell(writer, cell, x, y, len(inside), alone)
 
 

@@ -16,16 +16,17 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.model.tiles.draw import TOLERANCE
-from conurb.model.tiles.layer import POINTS_MAX, TileLayer, draw_placed
+from conurb.model.tiles.layer import POINTS_MAX, TileLayer, draw_placed, properties_of
 from conurb.model.tiles.quad import BUFFER, EXTENT, HALF_WORLD_M, Square
 from conurb.store.postgres.compile import Moments, Selection
 from conurb.store.postgres.rows import ENTITY_COLUMNS, entity_of
 from conurb.store.postgres.tile_rows import plain_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from conurb.model.tiles.ask import TileAsk
+    from conurb.model.tiles.mvt import Scalar
     from conurb.store.postgres.names import Names
 
 LAYERS_MAX: Final = 200
@@ -158,11 +159,14 @@ def _draw_rows(ask: TileAsk, rows: Sequence[Any], names: Names) -> TileLayer:
     """Draw objects out of their documents."""
     import shapely
 
-    points = [(r["x"], r["y"], entity_of(r, names)) for r in rows if r["shape"] is None]
+    points = [(row["x"], row["y"], row) for row in rows if row["shape"] is None]
     shaped = [row for row in rows if row["shape"] is not None]
     shapes: Any = shapely.from_wkb([row["shape"] for row in shaped]) if shaped else []
-    owned = [(shape, entity_of(row, names)) for shape, row in zip(shapes, shaped, strict=True)]
-    return draw_placed(ask, points, owned)
+
+    def say(row: Any) -> Mapping[str, Scalar]:
+        return properties_of(entity_of(row, names), ask)
+
+    return draw_placed(ask, points, list(zip(shapes, shaped, strict=True)), say)
 
 
 def tolerance_m(square: Square) -> float:

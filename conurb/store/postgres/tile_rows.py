@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from conurb.model.context import DEFAULT_VOCABULARY
-from conurb.model.render.flat import DATASET_PREFIX, FlatView, flat_attribute
+from conurb.model.render.flat import DATASET_PREFIX, OF_ENTITY, FlatView, flat_attribute
 from conurb.model.render.language import parse_lang
 from conurb.model.vocabulary import labels, platform_terms
 from conurb.store.postgres.sources import FALSE
@@ -26,9 +26,6 @@ AT_ONCE_MAX: Final = 40
 _NOT_PLAIN: Final = ('"datasetId"', '"VocabProperty"')
 """What in a document says that `flat` isn't the whole truth of its keys."""
 
-
-_OF_ENTITY: Final = frozenset({"id", "type", "scope", "createdAt", "modifiedAt", "expiresAt"})
-"""Names that aren't attributes; a tile says the id alone of them."""
 
 _SAID: Final = "('string', 'number', 'boolean')"
 _HEAD: Final = "jsonb_build_object('id', e.id)"
@@ -49,7 +46,7 @@ def plain_sql(view: FlatView, names: Names, arguments: Arguments) -> tuple[str, 
 
     None when what is asked isn't in `flat`. What an object doesn't have is null.
     """
-    if view.names is None:
+    if view.names is None or view.names & OF_ENTITY:
         return None
     keys = _keys(view.names)
     if len(keys) > AT_ONCE_MAX or any("@" in key for key in keys):
@@ -73,7 +70,7 @@ def plain_sql(view: FlatView, names: Names, arguments: Arguments) -> tuple[str, 
 
 
 def _keys(asked: frozenset[str]) -> list[str]:
-    return [key for key in sorted(asked) if key not in _OF_ENTITY]
+    return [key for key in sorted(asked) if key != "id" and key not in OF_ENTITY]
 
 
 def _wanted(view: FlatView, names: Names) -> list[tuple[str, str, str | None]]:

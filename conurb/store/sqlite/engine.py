@@ -232,9 +232,14 @@ class SqliteStore:
     async def tile(self, ask: TileAsk) -> TileLayer:
         """Draw objects of current state as one layer of a tile."""
         now = self._clock()
-        return await self._connections.read(
-            lambda connection: draw_tile(connection, self._terms, ask, now_us=now)
-        )
+
+        def work(connection: apsw.Connection) -> TileLayer:
+            return draw_tile(connection, self._terms, ask, now_us=now)
+
+        try:
+            return self._connections.read_inline(work)
+        except InlineOverrunError:
+            return await self._connections.read(work)
 
     async def survey(self) -> Measured:
         """Measure what there is of each type."""

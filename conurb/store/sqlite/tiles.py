@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from conurb.model.query.tree import Query
+from conurb.model.render.flat import OF_ENTITY
 from conurb.model.tiles.draw import grid_place, point_commands
 from conurb.model.tiles.layer import (
     CELLED_ZOOM_MAX,
     CELLS,
     POINTS_MAX,
     SHAPES_MAX,
-    PlacedPoint,
     TileLayer,
     add_cell,
     add_shapes,
@@ -28,8 +28,9 @@ from conurb.model.tiles.layer import (
     is_thinned,
     properties_of,
 )
-from conurb.model.tiles.mvt import POINT, LayerWriter
+from conurb.model.tiles.mvt import POINT, LayerWriter, Scalar
 from conurb.model.tiles.quad import BUFFER
+from conurb.model.vocabulary import platform_terms
 from conurb.store.sqlite import geography
 from conurb.store.sqlite.crowds import crowd, has_shapes
 from conurb.store.sqlite.predicates import Predicates
@@ -37,8 +38,11 @@ from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of
 from conurb.store.sqlite.schema import GEO_PER_ENTITY_MAX
 from conurb.store.sqlite.select import select_page
 from conurb.store.sqlite.sources import Current, Parameters, Reach, conjunction
+from conurb.store.sqlite.values import IRREGULAR, stated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import apsw
 
     from conurb.model.entity import Entity
@@ -49,6 +53,12 @@ READ_MAX: Final = 20_000
 
 _COLUMNS: Final = ", ".join(f"e.{name}" for name in ENTITY_COLUMNS.split(", "))
 """Columns of an object; the geometry's stand before them."""
+
+_NOT_PLAIN: Final = ('"datasetId"', '"VocabProperty"')
+"""What in a document says that `flat` isn't the whole truth of its keys."""
+
+_Row = list[Any]
+"""`flat`, then `ENTITY_COLUMNS`, the document last."""
 
 _POINT: Final = "g.wkb IS NULL"
 _SHAPE: Final = "g.wkb IS NOT NULL"
@@ -111,18 +121,50 @@ class _Drawing:
         """Draw what few there is, with one look at the objects."""
         import shapely
 
-        points: list[PlacedPoint] = []
-        shaped: list[tuple[bytes, Entity]] = []
+        points: list[tuple[float, float, _Row]] = []
+        shaped: list[tuple[bytes, _Row]] = []
         reach = replace(self.reach, parameters=Parameters())
         found = self._found(reach, kind="1", buffer=BUFFER)
-        for x, y, wkb, *row in self._execute(reach, f"SELECT g.x, g.y, g.wkb, {_COLUMNS} {found}"):
+        statement = f"SELECT g.x, g.y, g.wkb, e.flat, {_COLUMNS} {found}"
+        for x, y, wkb, *row in self._execute(reach, statement):
             if wkb is None:
-                points.append((x, y, entity_of(row)))
+                points.append((x, y, row))
             else:
-                shaped.append((wkb, entity_of(row)))
-        shapes: Any = shapely.from_wkb([wkb for wkb, _ in shaped]) if shaped else ()
-        owned = [(shape, one) for shape, (_, one) in zip(shapes, shaped, strict=True)]
-        return draw_placed(self.ask, points, owned)
+                shaped.append((wkb, row))
+        shapes: Any = shapely.from_wkb([wkb for wkb, _ in shaped]) if shaped else []
+        owned = [(shape, row) for shape, (_, row) in zip(shapes, shaped, strict=True)]
+        return draw_placed(self.ask, points, owned, self._sayer())
+
+    def _sayer(self) -> Callable[[_Row], Mapping[str, Scalar]]:
+        """Give what says the properties of a row of `flat` and `ENTITY_COLUMNS`.
+
+        Plain values are taken from `flat`, for that is short; anything else from the document.
+        """
+        ask, names = self.ask, self.ask.view.names
+
+        def of_document(row: _Row) -> Mapping[str, Scalar]:
+            return properties_of(entity_of(tuple(row[1:])), ask)
+
+        if names is None or names & OF_ENTITY or any("@" in key for key in names):
+            return of_document
+        terms = [(key, self.reach.term(platform_terms().expand(key))) for key in sorted(names)]
+        wanted = [(key, f"a{term}") for key, term in terms if term is not None]
+
+        def of_plain_values(row: _Row) -> Mapping[str, Scalar]:
+            doc = row[-1]
+            if any(mark in doc for mark in _NOT_PLAIN):
+                return of_document(row)
+            values = orjson.loads(row[0])
+            said: dict[str, Scalar] = {"id": row[1]}
+            for key, name in wanted:
+                value = values.get(name)
+                if value == IRREGULAR:
+                    return of_document(row)
+                if value is not None:
+                    said[key] = stated(value)
+            return said
+
+        return of_plain_values
 
     # ── what is read ──────────────────────────────────────────────────────────────────────────
 

@@ -61,6 +61,17 @@ def flat(entity: Entity, term: Callable[[str], int]) -> dict[str, str | int | fl
     }
 
 
+def stated(value: str | int | float) -> str | int | float | bool:
+    """Give the value back of which a regular one is the comparable form.
+
+    >>> stated(TRUE), stated("open")
+    (True, 'open')
+    """
+    if not isinstance(value, str) or value >= TEXT_FIRST:
+        return value
+    return value[1:] if value.startswith(LINK) else value == TRUE
+
+
 def _scalar(value: Any) -> str | int | float:
     if isinstance(value, str):
         if value >= TEXT_FIRST and len(value) <= REGULAR_LENGTH_MAX and "\0" not in value:
