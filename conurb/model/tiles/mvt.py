@@ -40,6 +40,7 @@ _LAYER_FEATURE: Final = 0x12
 _LAYER_KEY: Final = 0x1A
 _LAYER_VALUE: Final = 0x22
 _FEATURE_TAGS: Final = 0x12
+_FEATURE_KIND: Final = b"\x18"
 _FEATURE_GEOMETRY: Final = 0x22
 
 Scalar = str | int | float | bool
@@ -86,7 +87,8 @@ def unzigzag(number: int) -> int:
 
 def field(tag: int, body: bytes) -> bytes:
     """Write a field of variable length."""
-    return b"".join((_SMALL[tag], varint(len(body)), body))
+    size = len(body)
+    return _SMALL[tag] + (_SMALL[size] if size < 128 else varint(size)) + body
 
 
 def value_bytes(value: Scalar) -> bytes:
@@ -106,9 +108,9 @@ class LayerWriter:
     def __init__(self, name: str, *, extent: int = EXTENT) -> None:
         self._name = name
         self._extent = extent
-        self._keys: dict[str, int] = {}
-        self._values: dict[bytes, int] = {}
-        self._numbers: dict[tuple[type, Scalar], int] = {}
+        self._keys: dict[str, bytes] = {}
+        self._values: dict[bytes, bytes] = {}
+        self._numbers: dict[tuple[type, Scalar], bytes] = {}
         self._features: list[bytes] = []
 
     def __len__(self) -> int:
@@ -123,24 +125,29 @@ class LayerWriter:
         number: int | None = None,
     ) -> None:
         """Add a feature: its kind, its commands as bytes, its properties, its number if any."""
-        tags = bytearray()
+        keys, numbers = self._keys, self._numbers
+        tags: list[bytes] = []
         for name, value in properties.items():
-            tags += varint(self._keys.setdefault(name, len(self._keys)))
-            tags += varint(self._number(value))
-        head = b"" if number is None else b"\x08" + varint(number)
-        body = b"".join(
-            (head, field(_FEATURE_TAGS, bytes(tags)), b"\x18", _SMALL[kind])
-            if tags
-            else (head, b"\x18", _SMALL[kind])
-        )
-        self._features.append(field(_LAYER_FEATURE, body + field(_FEATURE_GEOMETRY, geometry)))
+            # Numbers are kept as the bytes that they are written in.
+            key = keys.get(name)
+            if key is None:
+                key = keys[name] = varint(len(keys))
+            tags.append(key)
+            tags.append(numbers.get((value.__class__, value)) or self._number(value))
+        said = b"".join(tags)
+        body = _FEATURE_KIND + _SMALL[kind] + field(_FEATURE_GEOMETRY, geometry)
+        if said:
+            body = field(_FEATURE_TAGS, said) + body
+        if number is not None:
+            body = b"\x08" + varint(number) + body
+        self._features.append(field(_LAYER_FEATURE, body))
 
-    def _number(self, value: Scalar) -> int:
-        key = (value.__class__, value)
-        number = self._numbers.get(key)
+    def _number(self, value: Scalar) -> bytes:
+        written = value_bytes(value)
+        number = self._values.get(written)
         if number is None:
-            number = self._values.setdefault(value_bytes(value), len(self._values))
-            self._numbers[key] = number
+            number = self._values[written] = varint(len(self._values))
+        self._numbers[value.__class__, value] = number
         return number
 
     def layer(self) -> bytes:
