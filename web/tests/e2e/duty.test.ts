@@ -177,7 +177,7 @@ test("what is refused says why and can be tried again; what isn't the desk's to 
   await desk.getByRole("button", { name: /^Forest fire/ }).click();
   await desk.getByRole("button", { name: /^Forest fire west/ }).click();
   await expect(desk.getByText(/Only fire@elsewhere.example/)).toBeVisible();
-  await expect(desk.getByText(/likely/)).toBeVisible();
+  await expect(desk.getByText(/likely · until/)).toBeVisible();
   await expect(desk.getByRole("button", { name: "Cancel", exact: true })).toHaveCount(0);
 });
 
