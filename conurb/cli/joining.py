@@ -12,7 +12,7 @@ import orjson
 from cyclopts import App, Parameter
 
 from conurb.cli.asking import NodeOptions
-from conurb.cli.output import err, print_json, print_table
+from conurb.cli.output import JsonFlag, err, print_json, print_table
 from conurb.errors import ConflictError, InvalidRequestError
 from conurb.model.vocabulary import platform_terms
 
@@ -152,6 +152,7 @@ def leave(
     /,
     *,
     node: NodeOptions = NodeOptions(),
+    json: JsonFlag = False,
 ) -> None:
     """Leave a region; asked of the city's own node.
 
@@ -170,9 +171,11 @@ def leave(
         path = f"/federation/memberships/{quote(region, safe='')}"
         told = orjson.loads(connection.request("DELETE", path).content)["told"]
     err.print(f"Left {region}" + ("" if told else "; it couldn't be told, so tell its operator"))
+    if json:
+        print_json([{"region": region, "left": True, "told": told}])
 
 
-def expel(city: str, /, *, node: NodeOptions = NodeOptions()) -> None:
+def expel(city: str, /, *, node: NodeOptions = NodeOptions(), json: JsonFlag = False) -> None:
     """Expel a city from the region; asked of the region's node.
 
     Its token, its registration and its subscriptions here end at once, also when it can't be told.
@@ -183,6 +186,8 @@ def expel(city: str, /, *, node: NodeOptions = NodeOptions()) -> None:
         path = f"/federation/members/{quote(city, safe='')}"
         told = orjson.loads(connection.request("DELETE", path).content)["told"]
     err.print(f"Expelled {city}" + ("" if told else "; it couldn't be told"))
+    if json:
+        print_json([{"city": city, "expelled": True, "told": told}])
 
 
 def copy(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from conurb.cli.output import err
+from conurb.cli.output import JsonFlag, err, print_json
 from conurb.config import load_settings
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def serve(
 
 
 @app.command(name="export")
-def export_all(file: Path, /, *, store: StoreOption = None) -> None:
+def export_all(file: Path, /, *, store: StoreOption = None, json: JsonFlag = False) -> None:
     """Write everything of a node, all tenants, into one file that any engine takes in.
 
     State, history, journal, subscriptions, registrations and @contexts. A name that ends in .gz
@@ -99,40 +99,42 @@ def export_all(file: Path, /, *, store: StoreOption = None) -> None:
     """
     from conurb.node.transfer import export_node
 
-    _transfer("exported", lambda count: export_node(_held(store), file, progress=count))
+    _transfer("exported", lambda count: export_node(_held(store), file, progress=count), json=json)
 
 
 @app.command(name="import")
-def import_all(file: Path, /, *, store: StoreOption = None) -> None:
+def import_all(file: Path, /, *, store: StoreOption = None, json: JsonFlag = False) -> None:
     """Take in what `export` wrote, into a store that is empty: all of it or nothing.
 
     Example: conurb node import city.jsonl.gz --store 'postgresql://me@host/db?schema=city'
     """
     from conurb.node.transfer import import_node
 
-    _transfer("imported", lambda count: import_node(_shelf(store), file, progress=count))
+    _transfer("imported", lambda count: import_node(_shelf(store), file, progress=count), json=json)
 
 
 @app.command
-def backup(folder: Path, /, *, store: StoreOption = None) -> None:
+def backup(folder: Path, /, *, store: StoreOption = None, json: JsonFlag = False) -> None:
     """Copy a node into a folder while it is in use.
 
     Example: conurb node backup ./backup-2026-11-22 --store ./city.db
     """
     from conurb.node.transfer import backup_node
 
-    _transfer("backed up", lambda count: backup_node(_held(store), folder))
+    _transfer("backed up", lambda count: backup_node(_held(store), folder), json=json)
 
 
 @app.command
-def restore(folder: Path, /, *, store: StoreOption = None) -> None:
+def restore(folder: Path, /, *, store: StoreOption = None, json: JsonFlag = False) -> None:
     """Take in what `backup` made, into a store that is empty, of whichever engine.
 
     Example: conurb node restore ./backup-2026-11-22 --store ./again.db
     """
     from conurb.node.transfer import restore_node
 
-    _transfer("restored", lambda count: restore_node(_shelf(store), folder, progress=count))
+    _transfer(
+        "restored", lambda count: restore_node(_shelf(store), folder, progress=count), json=json
+    )
 
 
 def _shelf(store: str | None) -> Any:
@@ -150,7 +152,10 @@ def _held(store: str | None) -> Any:
 
 
 def _transfer(
-    done: str, work: Callable[[Callable[[int], None]], Coroutine[Any, Any, Transfer]]
+    done: str,
+    work: Callable[[Callable[[int], None]], Coroutine[Any, Any, Transfer]],
+    *,
+    json: bool,
 ) -> None:
     with _counting(done) as count:
         transfer = asyncio.run(work(count))
@@ -158,6 +163,8 @@ def _transfer(
     tenants = len(transfer.rows) - 1
     what = f"{rows:,} rows, " if rows else ""
     err.print(f"{done}: {what}the default tenant and {tenants} others")
+    if json:
+        print_json([{"tenant": tenant, "rows": count} for tenant, count in transfer.rows.items()])
 
 
 @contextmanager

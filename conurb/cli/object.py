@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,7 +11,7 @@ import orjson
 from cyclopts import App, Parameter
 
 from conurb.cli.asking import FormOptions, NodeOptions
-from conurb.cli.output import columns_of, err, print_csv, print_json, print_table
+from conurb.cli.output import JsonFlag, columns_of, err, print_csv, print_json, print_table
 from conurb.client.connection import Connection, Document
 from conurb.client.frames import HISTORY_COLUMNS, default_instance, iter_history
 from conurb.client.load import reason_of
@@ -139,6 +140,7 @@ def put(
     /,
     *,
     node: NodeOptions = NodeOptions(),
+    json: JsonFlag = False,
 ) -> None:
     """Create objects, or replace those that are there.
 
@@ -151,7 +153,8 @@ def put(
         raise InvalidRequestError(f"{file} is not JSON: {error}") from error
     objects = document if isinstance(document, list) else [document]
     with node.connect() as connection:
-        _report("put", len(objects), connection.put(objects))
+        ids = [one.get("id") if isinstance(one, dict) else None for one in objects]
+        _report("put", ids, connection.put(objects), json=json)
 
 
 def _read(file: Path) -> bytes:
@@ -162,7 +165,7 @@ def _read(file: Path) -> bytes:
 
 
 @app.command
-def delete(*object_ids: str, node: NodeOptions = NodeOptions()) -> None:
+def delete(*object_ids: str, node: NodeOptions = NodeOptions(), json: JsonFlag = False) -> None:
     """Delete objects; their history stays.
 
     Example: conurb object delete urn:ngsi-ld:Sensor:wuxi:17 --tenant wuxi
@@ -170,15 +173,19 @@ def delete(*object_ids: str, node: NodeOptions = NodeOptions()) -> None:
     if not object_ids:
         raise InvalidRequestError("which objects? give their ids")
     with node.connect() as connection:
-        _report("deleted", len(object_ids), connection.delete(*object_ids))
+        _report("deleted", object_ids, connection.delete(*object_ids), json=json)
 
 
-def _report(done: str, asked: int, errors: list[Document]) -> None:
-    for error in errors:
-        err.print(f"{error.get('entityId')}: {reason_of(error)}", style="red", highlight=False)
-    err.print(f"{asked - len(errors):,} {done}, {len(errors):,} not")
+def _report(done: str, asked: Sequence[str | None], errors: list[Document], *, json: bool) -> None:
+    reasons = {error.get("entityId"): reason_of(error) for error in errors}
+    for object_id, reason in reasons.items():
+        err.print(f"{object_id}: {reason}", style="red", highlight=False)
+    err.print(f"{len(asked) - len(errors):,} {done}, {len(errors):,} not")
+    if json:
+        rows = ({"id": one, done: one not in reasons, "reason": reasons.get(one)} for one in asked)
+        print_json([{name: v for name, v in row.items() if v is not None} for row in rows])
     if errors:
-        raise ConflictError(f"{len(errors)} of {asked} objects could not be {done}")
+        raise ConflictError(f"{len(errors)} of {len(asked)} objects could not be {done}")
 
 
 @app.command

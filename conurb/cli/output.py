@@ -10,13 +10,17 @@ import csv
 import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import orjson
+from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
 CELL_WIDTH_MAX: Final = 60
+JsonFlag = Annotated[bool, Parameter(negative="", help="Print a JSON array.")]
+"""The flag of a command by which a program reads what a person is told."""
+
 Row = Mapping[str, Any]
 
 # What is printed is data: `:x:` in an id isn't a picture, `[bold]` in a name isn't a style.

