@@ -25,7 +25,7 @@ Imports: a system may import what stands below it (`regions`, `federation`, `nod
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -113,10 +113,11 @@ class Site:
     """One node at which a system runs, and what it may use there.
 
     `node.store` is what the node itself holds; `node.consume`, `node.temporal` and `node.provide`
-    also reach the members of a region. `options` is the table `[system.NAME]` of the settings,
-    `folder` where the system may keep files, `recordings` the folder of recorded files to replay
-    (None: none was given; simulate). `replay` says that the operator asked for replayed and
-    simulated sources (`--replay`). `outbound` is the allow-list that every URL must pass.
+    also reach the members of a region. `options` is the table `[system.NAME]` of the settings, and
+    over it the one `[system.NAME.at.TENANT]` of this site. `folder` is where the system may keep
+    files, `recordings` the folder of recorded files to replay (None: none was given; simulate).
+    `replay` says that the operator asked for replayed and simulated sources (`--replay`).
+    `outbound` is the allow-list that every URL must pass.
     `memory` is the system's own at this site: caches, lost with the process. `store` is the node's
     own store, checking what is written where the node opted in.
     """
@@ -141,6 +142,15 @@ class Site:
     def owner(self) -> str:
         """Give who owns what is made here: the tenant (a city), or the node's id."""
         return self.node.tenant or self.node.id
+
+    def check_options(self, known: Collection[str]) -> None:
+        """Raise ConfigError for an option that the system doesn't have."""
+        strange = sorted(set(self.options) - set(known))
+        if strange:
+            raise ConfigError(
+                f"system.{self.system}: there is no {strange[0]!r}; "
+                f"options: {', '.join(sorted(known))}"
+            )
 
     def now_us(self) -> int:
         """Give the present by the node's clock: microseconds since the epoch."""

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from conurb.node.node import Node
     from conurb.store.contract import Store
 
+AT: Final = "at"
+AT_DEFAULT: Final = "region"
+"""What names the table of options for one site, and the site of the default tenant in it."""
+
 HEALTH_S: Final = 5.0
 """How long a system may take to say how it is."""
 CONNECTORS_MAX: Final = 1_000
@@ -115,7 +119,7 @@ class Runner:
             places=self._places & system.runs_on,
             outbound=node.delivery.outbound,
             folder=setup.folder / system.name / place,
-            options=setup.options.get(system.name, {}),
+            options=options_at(system.name, setup.options.get(system.name, {}), node.tenant),
             recordings=setup.recordings,
             replay=setup.replay,
             checked=self._store,
@@ -249,6 +253,19 @@ def connectors_of(system: System, site: Site) -> list[Connector]:
                 "lower-case letters, digits and '-'"
             )
     return found
+
+
+def options_at(system: str, told: Mapping[str, Any], tenant: str | None) -> Mapping[str, Any]:
+    """Give a system's options at a site: those of all sites, and over them those of its own.
+
+    `[system.NAME.at.TENANT]` holds at one tenant, `at.region` at the default one. Raises
+    ConfigError for what is no table.
+    """
+    at = told.get(AT, {})
+    own = at.get(tenant or AT_DEFAULT, {}) if isinstance(at, Mapping) else None
+    if not isinstance(own, Mapping):
+        raise ConfigError(f"system.{system}.{AT}: it is a table of tables, one for each tenant")
+    return {**{name: value for name, value in told.items() if name != AT}, **own}
 
 
 def runner_of(node: Node) -> Runner | None:

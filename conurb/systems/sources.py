@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import urlsplit
+
+from conurb.errors import ConfigError
 
 if TYPE_CHECKING:
     from conurb.model.changes import Operation
@@ -61,6 +64,8 @@ class HttpPoll:
 class MqttTopics:
     """Listen to topics of a broker: `mqtt://user:password@host:port` or `mqtts://`.
 
+    Raises ConfigError for another URL, or without topics.
+
     With `qos` 1 the session is kept by the broker and a message is acknowledged once it is
     stored, so that nothing is lost while this node is away. A message over `bytes_max` is set
     aside.
@@ -70,6 +75,14 @@ class MqttTopics:
     topics: tuple[str, ...]
     qos: Literal[0, 1] = 1
     bytes_max: int = 1024 * 1024
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            shown = self.url.rpartition("@")[2]  # without user and password
+            raise ConfigError(f"{shown!r:.200} is neither mqtt://HOST nor mqtts://HOST")
+        if not self.topics:
+            raise ConfigError(f"{parts.scheme}://{parts.hostname}: no topics to listen to")
 
 
 @dataclass(frozen=True, slots=True)

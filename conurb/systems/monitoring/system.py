@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from conurb.errors import ConfigError
 from conurb.systems.contract import (
     NODE,
     Attribute,
@@ -58,11 +57,7 @@ def connectors(site: Site) -> Sequence[Connector]:
 
     Raises ConfigError for an option that isn't known or isn't right.
     """
-    strange = sorted(set(site.options) - OPTIONS)
-    if strange:
-        raise ConfigError(
-            f"system.monitoring: there is no {strange[0]!r}; options: {', '.join(sorted(OPTIONS))}"
-        )
+    site.check_options(OPTIONS)
     return (
         *messages.connectors(site),
         *json_values.connectors(site),

@@ -60,6 +60,10 @@ if TYPE_CHECKING:
     from conurb.regions.pack import Pack
 
 KINDS: Final = ("gtfs-rt", "siri", "datex", "gbfs", "points")
+OPTIONS: Final = frozenset({"feeds", "replay_speed"})
+FEED_OPTIONS: Final = frozenset(
+    {"kind", "name", "url", "every_s", "headers", "folder", "pattern", "mqtt", "topics"}
+)
 SHANGHAI: Final = "shanghai"
 SHANGHAI_FOLDER: Final = "transport_samples/shanghai_2015"
 PACK: Final = "yrd"
@@ -75,6 +79,7 @@ POINTS_EVERY_S: Final = 60.0
 
 def connectors(site: Site) -> Sequence[Connector]:
     """Give the sources that the site's settings name; raise ConfigError for a wrong one."""
+    site.check_options(OPTIONS)
     told = site.options.get("feeds", ())
     found: list[Connector] = []
     named: Counter[str] = Counter()
@@ -89,6 +94,12 @@ def connectors(site: Site) -> Sequence[Connector]:
 
 def _connector(told: Mapping[str, Any], number: int) -> Connector:
     kind = told.get("kind")
+    strange = sorted(set(told) - FEED_OPTIONS)
+    if strange:
+        raise ConfigError(
+            f"system.transport.feeds: there is no {strange[0]!r}; "
+            f"a feed has {', '.join(sorted(FEED_OPTIONS))}"
+        )
     if kind not in KINDS:
         raise ConfigError(f"system.transport.feeds: kind {kind!r} is none of {', '.join(KINDS)}")
     name = str(told.get("name") or f"feed{number}")

@@ -61,8 +61,16 @@ async def _refresh(site: Site, due_us: int) -> Sequence[Operation]:
     return found
 
 
+OPTIONS: Final = frozenset(
+    {"region", "feeds", "folder", "require_signature", "trusted_certificates", "require_trusted"}
+    | {"signing_key", "signing_certificate", "air_limits", "air_margin", "alarms_from"}
+)
+"""What the table [system.warnings] may have."""
+
+
 def _connectors(site: Site) -> Sequence[Connector]:
-    """Give the sources of messages that the options name."""
+    """Give the sources of messages that the options name; raise ConfigError for an unknown one."""
+    site.check_options(OPTIONS)
     if not {"feeds", "folder"} & set(site.options):
         return ()
     found: Sequence[Connector] = import_module(f"{_PACKAGE}.sources").connectors(site)

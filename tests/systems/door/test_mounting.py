@@ -12,8 +12,9 @@ from conurb.access.caller import Caller
 from conurb.app import build_host
 from conurb.cli.system import summed
 from conurb.config import Settings
-from conurb.errors import UnauthenticatedError
+from conurb.errors import ConfigError, UnauthenticatedError
 from conurb.http.app import build_app
+from conurb.systems.runner import runner_of
 from tests.systems.door.packages import HEARING, install
 from tests.systems.places import until
 
@@ -165,3 +166,42 @@ async def test_a_region_tells_at_which_of_its_cities_a_source_is_away(tmp_path: 
     assert "nowhere is not a folder" in of_city["detail"]
     shown = summed({**row, "status": "ok", "detail": ""})
     assert (shown["status"], shown["detail"]) == ("degraded", "degraded at wuxi")
+
+
+@pytest.mark.parametrize("name", ["transport", "warnings", "monitoring"])
+async def test_an_option_that_a_system_does_not_have_ends_the_start(
+    tmp_path: Path, name: str
+) -> None:
+    settings = Settings(
+        store=str(tmp_path / "node.db"),
+        data_folder=tmp_path,
+        systems=(name,),
+        system={name: {"colour": "red"}},
+    )
+    host = build_host(settings)
+    with pytest.raises(ConfigError, match="there is no 'colour'"):
+        await host.open()
+    await host.close()
+
+
+async def test_a_source_of_one_city_is_read_there_alone(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    own = {"feeds": [{"kind": "points", "name": "parks", "folder": str(inbox)}]}
+    settings = Settings(
+        store=str(tmp_path / "node.db"),
+        data_folder=tmp_path,
+        systems=("transport",),
+        system={"transport": {"replay_speed": 2, "at": {"wuxi": own}}},
+    )
+    host = build_host(settings)
+    await host.open()
+    found = {}
+    for tenant in (None, "wuxi", "suzhou"):
+        runner = runner_of(await host.node(tenant, create=tenant is not None))
+        assert runner is not None
+        [running] = runner.running
+        assert running.site.options["replay_speed"] == 2
+        found[tenant] = [one.name for one in running.standings if one.kind == "connector"]
+    await host.close()
+    assert found == {None: [], "wuxi": ["points-parks"], "suzhou": []}

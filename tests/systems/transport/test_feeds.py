@@ -119,10 +119,17 @@ async def test_alerts_of_a_feed_by_itself_are_over_when_it_tells_them_no_more(
 
 
 @pytest.mark.parametrize(
-    ("feed", "named"), [({"kind": "fax"}, "'fax'"), ({"kind": "siri"}, "url, folder or mqtt")]
+    ("feed", "named"),
+    [
+        ({"kind": "fax"}, "'fax'"),
+        ({"kind": "siri"}, "url, folder or mqtt"),
+        ({"kind": "siri", "evry_s": 5}, "'evry_s'"),
+        ({"kind": "points", "mqtt": "broker.example.org"}, "mqtt://HOST"),
+        ({"kind": "points", "mqtt": "mqtt://h", "topics": []}, "no topics"),
+    ],
 )
 async def test_a_source_without_a_kind_or_a_place_is_refused_at_the_start(
-    tmp_path: Path, feed: dict[str, str], named: str
+    tmp_path: Path, feed: dict[str, object], named: str
 ) -> None:
     async with open_host(tmp_path) as host:
         node = await host.node("wuxi", create=True)
