@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from conurb.systems.contract import System
 
 NOUNS: Final = {
-    "up": "Bring a region up: a node per city, and the region's own.",
+    "up": "Bring a region up: a node per city, and the region's own.\n\n"
+    "Example: conurb up yrd --port 8080",
     "node": "Run a node.",
     "object": "Get, query, put and delete objects, and see their history.",
-    "load": "Load objects from files.",
+    "load": "Load objects from files.\n\nExample: conurb load sensors.csv --type Sensor",
     "system": "List the systems that are installed, and begin a new one.",
     "region": "Build and show region packs; invite, join, leave; how its nodes are.",
     "strategy": "Report on a region; index, green, effect, spillover, network; exports.",

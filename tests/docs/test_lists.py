@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cyclopts import App
+from rich.console import Console
 
 from conurb import errors
 from conurb.cli.main import build
@@ -72,7 +74,8 @@ def iter_commands(app: App, path: str) -> Iterator[tuple[str, App]]:
             yield from iter_commands(app[name], f"{path} {name}")
 
 
-COMMANDS = dict(iter_commands(build(), "conurb"))
+APP = build()
+COMMANDS = dict(iter_commands(APP, "conurb"))
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:
@@ -82,8 +85,10 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_shows_an_example_of_itself(name: str) -> None:
-    text = COMMANDS[name].default_command.__doc__ or ""
-    assert f"Example: {name}" in " ".join(text.split())
+    printed = Console(file=io.StringIO(), width=200)
+    APP.help_print(name.split()[1:], console=printed)
+    assert isinstance(printed.file, io.StringIO)
+    assert f"Example: {name}" in " ".join(printed.file.getvalue().split())
 
 
 def test_only_errors_that_are_not_the_callers_are_server_errors() -> None:
