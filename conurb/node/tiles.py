@@ -14,18 +14,23 @@ from typing import TYPE_CHECKING, Final
 
 from conurb.access.caller import Caller
 from conurb.model.geometry import to_wkt
-from conurb.model.query.tree import GeoCondition, Query, conjunction
+from conurb.model.query.tree import GeoCondition, Query, Selector, conjunction
 from conurb.model.tiles.ask import TileAsk
-from conurb.model.tiles.layer import TileLayer, draw_entities
+from conurb.model.tiles.layer import TileLayer
+from conurb.model.tiles.places import sketch
 from conurb.model.tiles.quad import BUFFER
 from conurb.node.tile_cache import Place, TileCache
 
 if TYPE_CHECKING:
+    from conurb.model.entity import Entity
     from conurb.model.tiles.quad import Square
     from conurb.store.contract import Store
 
-PAST_MAX: Final = 20_000
+PAST_MAX: Final = 200_000
 """Objects of one tile of the past; more are left out, and counted as such."""
+
+READ: Final = 1_000
+"""Objects of the past that are read at once."""
 
 RECORDS: Final = 1_000
 """Entries of the journal that are read at a time."""
@@ -85,13 +90,19 @@ class Tiles:
         if at_us is None:
             return await self._store.tile(ask)
         query = replace(on_tile(ask), limit=PAST_MAX, count=False)
-        page = await self._store.query(query, at_us=at_us)
-        layer = await asyncio.to_thread(draw_entities, ask, page.entities)
-        if not page.more:
-            return layer
-        counted = await self._store.query(replace(query, limit=0, count=True), at_us=at_us)
-        missing = (counted.total or 0) - PAST_MAX
-        return replace(layer, left_out=layer.left_out + missing)
+        places = await self._store.places(query, ask.geometry, dataset=ask.dataset, at_us=at_us)
+        drawing = await asyncio.to_thread(sketch, ask, places)
+        if len(places) == PAST_MAX:
+            counted = await self._store.query(replace(query, limit=0, count=True), at_us=at_us)
+            drawing.left_out += (counted.total or 0) - PAST_MAX
+        wanted = drawing.wanted()
+        objects: dict[str, Entity] = {}
+        for first in range(0, len(wanted), READ):
+            selector = Selector(ids=tuple(wanted[first : first + READ]))
+            named = Query((selector,), restriction=ask.query.restriction, limit=READ)
+            page = await self._store.query(named, at_us=at_us)
+            objects |= {one.id: one for one in page.entities}
+        return await asyncio.to_thread(drawing.draw, objects)
 
     async def _follow(self) -> None:
         """Read the journal to its end, and let go of what has changed."""

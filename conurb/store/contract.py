@@ -28,6 +28,7 @@ from conurb.model.query.tree import (
 )
 from conurb.model.tiles.ask import TileAsk
 from conurb.model.tiles.layer import TileLayer
+from conurb.model.tiles.places import Place
 from conurb.store.extent import Extents
 from conurb.store.survey import Measured
 
@@ -191,6 +192,16 @@ class Store(Protocol):
 
         What it holds is bounded, see `conurb.model.tiles.layer`; order, limit and offset of the
         query don't count. Raises TooComplexQueryError over the bounds.
+        """
+        ...
+
+    async def places(
+        self, query: Query, attribute: str, *, dataset: str | None, at_us: int
+    ) -> list[Place]:
+        """Give where the objects were that a query selects of the state at a time, by id.
+
+        The instance of a GeoProperty that is meant is that of `dataset`, or without one the first;
+        objects without it are left out. At most `query.limit` objects are looked at.
         """
         ...
 

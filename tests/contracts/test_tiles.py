@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conurb.access.caller import LOCAL
 from conurb.model.entity import Entity
 from conurb.model.operations.entity import DeleteEntity, UpsertEntity
 from conurb.model.query.tree import (
@@ -23,6 +24,7 @@ from conurb.model.tiles.ask import TileAsk
 from conurb.model.tiles.layer import CELL, CELLS, POINTS_MAX, SHAPES_MAX, draw_entities
 from conurb.model.tiles.quad import Square, square
 from conurb.model.vocabulary import platform_terms
+from conurb.node.tiles import Tiles, on_tile
 from conurb.store.contract import Store
 from tests.contracts.conftest import ManualClock
 from tests.contracts.tiles import Feature, area, read_tile
@@ -260,3 +262,71 @@ async def test_too_many_shapes_are_counted_and_the_largest_drawn(store: Store) -
 
 def _far(n: int, side: float) -> tuple[float, float]:
     return 114.0 + n % 100 * 0.05 + side, 23.0 + n // 100 * 0.05 + side
+
+
+async def test_places_of_the_past_are_those_of_the_objects_then(
+    store: Store, clock: ManualClock
+) -> None:
+    two = park("two", box(119.0, 29.0, 120.0, 30.0))
+    centre = {"type": "GeoProperty", "value": point(119.5, 29.5), "datasetId": "urn:centre"}
+    two.attrs[LOCATION].append(centre)
+    await fill(store, [two, park("moves", point(120.0, 30.0)), park("none", point(-70.0, 10.0))])
+    await fill(store, [replace(park("b", point(121.0, 30.0)), types=("urn:other",))])
+    clock.advance(60)
+    then = clock()
+    clock.advance(60)
+    await fill(store, [park("moves", point(122.0, 31.0)), park("late", point(120.0, 30.0))])
+    await store.apply_all([DeleteEntity(two.id)])
+    clock.advance(60)
+
+    async def found(at_us: int, **more: Any) -> dict[str, Any]:
+        query = replace(on_tile(ASK), limit=more.pop("limit", 10))
+        asked = {"dataset": None, **more}
+        places = await store.places(query, LOCATION, at_us=at_us, **asked)
+        return {one.rpartition(":")[2]: geometry["type"] for one, geometry in places}
+
+    assert await found(then) == {"moves": "Point", "two": "Polygon"}
+    assert await found(clock()) == {"moves": "Point", "late": "Point"}
+    assert await found(then, dataset="urn:centre") == {"two": "Point"}
+    assert await found(then, limit=1) == {"moves": "Point"}
+    query = replace(ASK.query, limit=10)
+    assert await store.places(query, "urn:nothing", dataset=None, at_us=then) == []
+    [moved] = [
+        one
+        for one in await store.places(query, LOCATION, dataset=None, at_us=clock())
+        if one[0].endswith("moves")
+    ]
+    assert moved[1]["coordinates"] == [122.0, 31.0]
+
+
+async def test_a_tile_of_the_past_thins_its_points_and_loses_none(
+    store: Store, clock: ManualClock
+) -> None:
+    count = POINTS_MAX + 30
+    parks = [
+        park(str(n), point(113.0 + n % 50 * 0.01, 23.0 + n // 50 * 0.01)) for n in range(count)
+    ]
+    lonely = park("lonely", point(122.0, 30.0), levels=value(3))
+    shape = park("shape", box(119.0, 29.0, 120.0, 30.0), levels=value(4))
+    await fill(store, [*parks, lonely, shape])
+    clock.advance(60)
+    then = clock()
+    clock.advance(60)
+    for one in (*parks[:100], lonely):
+        await store.apply_all([DeleteEntity(one.id)])
+    layer = (await Tiles(store).draw(LOCAL, ASK, at_us=then)).layer
+    features = read_tile(layer.data)["parks"]
+    assert sum(one.properties.get("point_count", 1) for one in features) == count + 2
+    said = {one.properties["id"]: one.properties for one in features if "id" in one.properties}
+    assert {said[one.id]["levels"] for one in (lonely, shape)} == {3, 4}
+    assert (layer.points, layer.left_out) == (0, 0)
+
+
+async def test_what_of_the_past_is_too_much_is_counted(
+    store: Store, monkeypatch: pytest.MonkeyPatch, clock: ManualClock
+) -> None:
+    monkeypatch.setattr("conurb.node.tiles.PAST_MAX", 3)
+    await fill(store, [park(str(n), point(120.0 + n / 10, 30.0)) for n in range(5)])
+    clock.advance(60)
+    layer = (await Tiles(store).draw(LOCAL, ASK, at_us=clock())).layer
+    assert (len(read_tile(layer.data)["parks"]), layer.left_out) == (3, 2)

@@ -75,6 +75,23 @@ class Selection:
             f"ORDER BY {', '.join([*keys, 'e.id'])} LIMIT {int(limit)} OFFSET {int(query.offset)}"
         )
 
+    def places_sql(self, query: Query, attribute: str, dataset: str | None) -> str | None:
+        """Give the statement of ids and geometries by id; None when nothing has the attribute."""
+        source, sql = self._source("e")
+        node = source.first(attribute)
+        nodes = source.nodes(attribute)
+        if node is None or nodes is None:
+            return None
+        if dataset is not None:
+            named = f"{nodes.node} ->> 'datasetId' = {self.arguments.add(dataset, 'text')}"
+            where = " AND ".join((*nodes.where, named))
+            node = f"(SELECT {nodes.node} FROM {', '.join(nodes.items)} WHERE {where} LIMIT 1)"
+        return (
+            "SELECT p.id, p.node ->> 'value' AS place FROM ("
+            f"SELECT e.id, {node} AS node FROM {sql} WHERE {self._where(query, source)} "
+            f"ORDER BY e.id LIMIT {int(query.limit)}) p WHERE p.node ->> 'type' = 'GeoProperty'"
+        )
+
     def count_sql(self, query: Query) -> str:
         """Give the statement that counts all answers."""
         source, sql = self._source("e")

@@ -19,6 +19,7 @@ from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.tiles.ask import TileAsk
 from conurb.model.tiles.layer import TileLayer
+from conurb.model.tiles.places import Place
 from conurb.model.time import Clock, system_clock
 from conurb.store.contract import (
     ELSEWHERE,
@@ -57,7 +58,7 @@ from conurb.store.postgres.rows import (
     record_of,
 )
 from conurb.store.postgres.schema import migrate
-from conurb.store.postgres.select import select_page
+from conurb.store.postgres.select import select_page, select_places
 from conurb.store.postgres.survey import survey
 from conurb.store.postgres.tile_few import FewDrawn
 from conurb.store.postgres.tiles import draw_tile
@@ -229,6 +230,17 @@ class PostgresStore:
             return few
         async with self._snapshot() as connection:
             return await draw_tile(connection, self._names, ask, now_us=now)
+
+    async def places(
+        self, query: Query, attribute: str, *, dataset: str | None, at_us: int
+    ) -> list[Place]:
+        """Give where the objects were that a query selects of the state at a time, by id."""
+        moments = Moments(self._clock(), at_us)
+        async with self._reader() as connection:
+            await self._refresh(connection)
+            return await select_places(
+                connection, self._names, query, attribute, dataset=dataset, moments=moments
+            )
 
     async def evolution(self, query: TemporalQuery) -> EvolutionPage:
         """Query history, aggregated by PostgreSQL when that is asked for."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -10,6 +10,8 @@ import orjson
 from conurb.errors import BadRequestDataError
 from conurb.model.entity import Attributes, Entity
 from conurb.model.query.tree import Query
+from conurb.model.query.types import together
+from conurb.model.tiles.places import Place
 from conurb.store.contract import Page
 from conurb.store.postgres.compile import Moments, Selection, past_of
 from conurb.store.postgres.connection import driver
@@ -28,6 +30,7 @@ class Selected:
 
 async def select_page(connection: Any, names: Names, query: Query, moments: Moments) -> Selected:
     """Read one page of a query; `connection` sees one moment's data all the time."""
+    query = replace(query, selectors=together(query.selectors))
     compared: set[str] = set()
     rows: list[Any] = []
     try:
@@ -51,6 +54,24 @@ async def select_page(connection: Any, names: Names, query: Query, moments: Mome
     if moments.at_us is None:
         return Selected(Page([entity_of(row, names) for row in rows], total, more), compared)
     return Selected(Page(await _past_entities(connection, names, rows, moments), total, more))
+
+
+async def select_places(
+    connection: Any,
+    names: Names,
+    query: Query,
+    attribute: str,
+    *,
+    dataset: str | None,
+    moments: Moments,
+) -> list[Place]:
+    """Give where the objects are that a query selects."""
+    selection = Selection(names, query.restriction, moments)
+    sql = selection.places_sql(query, attribute, dataset)
+    if sql is None:
+        return []
+    rows = await connection.fetch(*selection.arguments.bind(sql))
+    return [(row["id"], orjson.loads(row["place"])) for row in rows]
 
 
 async def _count(connection: Any, names: Names, query: Query, moments: Moments) -> int:

@@ -21,6 +21,7 @@ from conurb.model.query.match import admits
 from conurb.model.query.tree import Query, Restriction, TemporalQuery
 from conurb.model.tiles.ask import TileAsk
 from conurb.model.tiles.layer import TileLayer
+from conurb.model.tiles.places import Place
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import (
     ELSEWHERE,
@@ -41,6 +42,7 @@ from conurb.store.sqlite.connections import Connections, InlineOverrunError
 from conurb.store.sqlite.evolution import select_evolutions
 from conurb.store.sqlite.extent import measure
 from conurb.store.sqlite.journal import last_seq, last_stamp
+from conurb.store.sqlite.places import select_places
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
 from conurb.store.sqlite.select import Selected, select_page
 from conurb.store.sqlite.survey import survey
@@ -240,6 +242,17 @@ class SqliteStore:
             return self._connections.read_inline(work)
         except InlineOverrunError:
             return await self._connections.read(work)
+
+    async def places(
+        self, query: Query, attribute: str, *, dataset: str | None, at_us: int
+    ) -> list[Place]:
+        """Give where the objects were that a query selects of the state at a time, by id."""
+        now = self._clock()
+        return await self._connections.read(
+            lambda connection: select_places(
+                connection, self._terms, query, attribute, dataset=dataset, now_us=now, at_us=at_us
+            )
+        )
 
     async def survey(self) -> Measured:
         """Measure what there is of each type."""

@@ -7,7 +7,7 @@ regular. Arms never overlap, so their counts add up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import apsw
@@ -21,6 +21,7 @@ from conurb.model.query.tree import (
     Query,
     TypeSelection,
 )
+from conurb.model.query.types import together
 from conurb.store.contract import Page
 from conurb.store.sqlite import geography
 from conurb.store.sqlite.arms import type_arms
@@ -106,7 +107,7 @@ class _Select:
 
     def __init__(self, reach: Reach, query: Query, source: Current | AsOf) -> None:
         self.reach = reach
-        self.query = query
+        self.query = replace(query, selectors=together(query.selectors))
         self.source = source
         self.parameters = reach.parameters
         self.predicates = Predicates(reach, query.restriction)
