@@ -15,6 +15,9 @@ from conurb.model.operations.entity import CreateEntity
 from conurb.model.query.tree import AttributePath, Compare, Query, Selector, TypeIs
 from conurb.store.engines import open_store
 from conurb.store.sqlite import connections, schema
+from conurb.store.sqlite.rows import Terms
+from conurb.store.sqlite.select import CurrentSelect
+from conurb.store.sqlite.sources import Parameters, Reach
 
 TYPE = "https://example.org/Sensor"
 VALUE = "https://example.org/value"
@@ -59,6 +62,27 @@ async def test_an_attribute_that_is_compared_gets_an_index_which_then_serves(
     assert name in str(plan)
     assert len((await store.query(query)).entities) == 9
     assert await store.check() == []
+    await store.close()
+
+
+async def test_several_selectors_of_types_are_served_by_the_index_of_the_value(
+    tmp_path: Path,
+) -> None:
+    store = open_store(tmp_path / "a.db")
+    await store.open()
+    await store.apply([CreateEntity(sensor(number)) for number in range(2000)])
+    await store.ensure_index(VALUE)
+    query = Query(
+        (Selector(types=TypeIs(TYPE)), Selector(types=TypeIs(f"{TYPE}/other"))),
+        condition=Compare(AttributePath((VALUE,)), ">", 1990),
+    )
+    connection = apsw.Connection(str(tmp_path / "a.db"))
+    reach = Reach(connection, Terms(), Parameters(), 0)
+    page = CurrentSelect(reach, query).compile().page
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {page}", reach.parameters.values).fetchall()
+    assert "entity_value_" in str(plan)
+    assert "SCAN e" not in str(plan)
+    assert len((await store.query(query)).entities) == 9
     await store.close()
 
 

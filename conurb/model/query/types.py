@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from conurb.errors import BadRequestDataError, TooComplexQueryError
-from conurb.model.query.tree import TypeAll, TypeAny, TypeIs, TypeSelection
+from conurb.model.query.tree import Selector, TypeAll, TypeAny, TypeIs, TypeSelection
 
 if TYPE_CHECKING:
     from conurb.model.context import Terms
@@ -52,6 +52,20 @@ def parse_types(text: str, terms: Terms) -> TypeSelection | None:
         if text[at] not in "|,":
             raise _fault(text, at, "expected '|' or ',' between types; ';' only in parentheses")
         at += 1
+
+
+def together(selectors: tuple[Selector, ...]) -> tuple[Selector, ...]:
+    """Put selectors that ask for types only into one that means the same, which an index serves.
+
+    >>> together((Selector(types=TypeIs("a")), Selector(types=TypeIs("b"))))[0].types
+    TypeAny(items=(TypeIs(iri='a'), TypeIs(iri='b')))
+    """
+    types = tuple(one.types for one in selectors if one.types is not None)
+    if len(selectors) < 2 or len(types) < len(selectors):
+        return selectors
+    if any(one.ids or one.id_pattern is not None for one in selectors):
+        return selectors
+    return (Selector(types=TypeAny(types)),)
 
 
 def _fault(text: str, at: int, reason: str) -> BadRequestDataError:
