@@ -330,3 +330,30 @@ async def test_what_of_the_past_is_too_much_is_counted(
     clock.advance(60)
     layer = (await Tiles(store).draw(LOCAL, ASK, at_us=clock())).layer
     assert (len(read_tile(layer.data)["parks"]), layer.left_out) == (3, 2)
+
+
+async def test_a_layer_goes_on_being_drawn_right_whatever_is_written(store: Store) -> None:
+    names = frozenset({"availableSpotNumber", "levels"})
+    ask = replace(ASK, view=replace(ASK.view, names=names))
+
+    async def said(local: str) -> dict[str, Any]:
+        found = (await drawn(store, ask))[f"urn:ngsi-ld:OffStreetParking:{local}"].properties
+        return {key: one for key, one in found.items() if key != "id"}
+
+    assert await drawn(store, ask) == {}
+    await fill(store, [park("a", point(120.0, 30.0), availableSpotNumber=value(1))])
+    assert await said("a") == {"availableSpotNumber": 1}
+    # An attribute that nothing had before, and then values that aren't plain.
+    await fill(store, [park("b", point(120.5, 30.0), levels=value(True))])
+    assert await said("b") == {"levels": True}
+    source = {"datasetId": "urn:ngsi-ld:dataset:c"}
+    await fill(store, [park("c", point(121.0, 30.0), levels=value(2) + value(3, **source))])
+    assert await said("c") == {"levels": 2, "levels@c": 3}
+    assert await said("a") == {"availableSpotNumber": 1}
+    crowd = [park(f"n{n}", point(113.0 + n * 0.0001, 23.0)) for n in range(POINTS_MAX + 1)]
+    await fill(store, crowd)
+    assert (await store.tile(ask)).points == 0
+    assert await said("a") == {"availableSpotNumber": 1}  # alone in its cell
+    await store.apply_all([DeleteEntity(one.id) for one in crowd[2:]])
+    assert (await store.tile(ask)).points == 5
+    assert await said("n1") == {}
