@@ -46,6 +46,9 @@ LIFE_S: Final = 300.0
 LIFE_IN_PART_S: Final = 20.0
 """The same for one that lacks a member's objects: it may answer again soon."""
 
+STALE_S: Final = 3_600.0
+"""How old a network may be to answer who asks while the next one is built."""
+
 NETWORKS_MAX: Final = 8
 """Networks kept at a site: of several days, of callers who may see different things."""
 
@@ -70,19 +73,31 @@ class Built:
 
 
 async def network_at(site: Site, caller: Caller, day: date | None = None) -> Built:
-    """Give the network of a site on a day (today): as of `LIFE_S` ago at most."""
+    """Give the network of a site on a day (today).
+
+    It is as of `LIFE_S` ago at most; when it has become older, whoever asks starts the next one and
+    is answered by what there is, up to `STALE_S` old, until that is built. Only a network of which
+    no node was missing is kept so.
+    """
     reader = Reader(site, caller)
     today = day or local_day(site.now_us(), await reader.zone())
     kept: dict[Any, asyncio.Task[Built]] = site.memory.setdefault("networks", {})
+    older: dict[Any, Built] = site.memory.setdefault("networks-before", {})
     key = (today, caller.restriction)
+    now_us = site.now_us()
     task = kept.get(key)
-    if task is not None and task.done() and not _is_usable(task, site.now_us()):
-        task = None
-    if task is None:
+    if task is None or (task.done() and not _is_usable(task, now_us)):
+        if task is not None and _is_good(task) and not task.result().heard.missing:
+            older[key] = task.result()
         while len(kept) >= NETWORKS_MAX:
             kept.pop(next(iter(kept)))
         # Whoever asks first may go away; those who ask meanwhile wait for the same build.
         task = kept[key] = asyncio.create_task(_build(reader, today))
+    before = older.get(key)
+    if before is not None and not task.done() and now_us - before.built_us <= STALE_S * 1_000_000:
+        return before
+    for gone in [one for one in older if one == key or one not in kept]:
+        del older[gone]
     return await asyncio.shield(task)
 
 

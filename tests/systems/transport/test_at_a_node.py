@@ -20,6 +20,7 @@ from conurb.model.entity import Entity
 from conurb.node.host import Host
 from conurb.regions.bringup import registration_of
 from conurb.regions.objects import CENTRE, city_id
+from conurb.systems.contract import OWN
 from conurb.systems.runner import Runner
 from conurb.systems.transport.deadends.roads import RoadLine
 from conurb.systems.transport.gtfs.objects import objects_of
@@ -32,6 +33,7 @@ from conurb.systems.transport.live_objects import entities_of
 from conurb.systems.transport.measure import distance_m
 from conurb.systems.transport.objects import Maker
 from conurb.systems.transport.observing import Observe
+from conurb.systems.transport.regional import network_at
 from conurb.systems.transport.seeking import seek
 from conurb.systems.transport.siri.reading import read
 from tests.systems.places import entity
@@ -294,6 +296,24 @@ async def test_a_road_takes_as_long_as_traffic_on_it_does(region: Region) -> Non
 async def runner_of(host: Host) -> Runner:
     home = await host.node(None)
     return next(one for one in home.companions if isinstance(one, Runner))
+
+
+async def test_who_asks_while_a_network_is_built_anew_is_answered_by_the_last_one(
+    region: Region, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = (await runner_of(region.host)).running[0].site
+    first = await network_at(site, OWN)
+    assert await network_at(site, OWN) is first
+    monkeypatch.setattr("conurb.systems.transport.regional.LIFE_S", -1.0)
+    assert await network_at(site, OWN) is first
+    [built] = site.memory["networks"].values()
+    assert await network_at(site, OWN) is first
+    assert [*site.memory["networks"].values()] == [built], "one is built for both"
+    monkeypatch.undo()
+    second = await built
+    assert second is not first
+    assert await network_at(site, OWN) is second
+    assert site.memory["networks-before"] == {}
 
 
 LEFT = RoadLine("l", ((121.4, 31.0), (121.495, 31.0)), name="快速路", road_class="trunk")
