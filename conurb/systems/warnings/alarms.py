@@ -4,7 +4,8 @@ Systems meet in the object store alone. Another system (monitoring, a city's own
 with the Smart Data Models' attributes; from `ALARMS_FROM` on (option `alarms_from`) a CAP alert of
 the same event is made of it, which refers to the alarm (`refAlarm`) and then takes part in
 everything: merging, feeds, the duty desk. When the alarm ends (its `validTo` is past, or it was
-deleted) the all-clear follows.
+deleted) the all-clear follows. Alerts about traffic (works, detours, delays) come by the hundred
+and are no warnings to the public, unless the option `traffic_from` says from when on they are.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from conurb.systems.warnings.lifecycle import Known
 
 ALARMS_FROM: Final = "medium"
+TRAFFIC: Final = "traffic"
+"""The category of alerts about traffic, in the Smart Data Model."""
+
 RADIUS_KM: Final = 1.0
 LIFE_S: Final = 24 * 3600
 _SEVERITY: Final = {
@@ -63,9 +67,8 @@ async def pick_up_alarms(records: Sequence[Record], site: Site) -> Sequence[Oper
     if not latest:
         return ()
     raised = await _raised(site)
-    lowest = str(site.options.get("alarms_from", ALARMS_FROM))
-    if lowest not in SEVERITIES:
-        raise BadRequestDataError(f"alarms_from: {lowest!r} is none of {', '.join(SEVERITIES)}")
+    lowest = _severity(site, "alarms_from", ALARMS_FROM)
+    traffic = _severity(site, "traffic_from", None)
     cities = cities_at(site)
     among: dict[str, Known] = {}
     operations: list[Operation] = []
@@ -74,7 +77,7 @@ async def pick_up_alarms(records: Sequence[Record], site: Site) -> Sequence[Oper
         if held is None or _is_over(held, site.now_us()):
             if before is not None:
                 operations += await _clear(before, site, among)
-        elif before is None and _counts(held, lowest):
+        elif before is None and _counts(held, traffic if _is_traffic(held) else lowest):
             operations += await _raise(held, cities, site, among)
     return operations
 
@@ -90,9 +93,26 @@ async def _raised(site: Site) -> Mapping[str, Held]:
     return {held.text("refAlarm"): held for held in found if held.find("refAlarm") is not None}
 
 
-def _counts(held: Held, lowest: str) -> bool:
+def _severity(site: Site, option: str, otherwise: str | None) -> str | None:
+    """Give the severity that an option names; None for none. Raises BadRequestDataError."""
+    told = site.options.get(option, otherwise)
+    if told is not None and told not in SEVERITIES:
+        raise BadRequestDataError(f"{option}: {told!r} is none of {', '.join(SEVERITIES)}")
+    return told
+
+
+def _is_traffic(held: Held) -> bool:
+    return held.text("category") == TRAFFIC
+
+
+def _counts(held: Held, lowest: str | None) -> bool:
+    """Whether an alarm is as severe as is asked for; never when nothing is (None)."""
     severity = held.text("severity")
-    return severity in SEVERITIES and SEVERITIES.index(severity) >= SEVERITIES.index(lowest)
+    return (
+        lowest is not None
+        and severity in SEVERITIES
+        and SEVERITIES.index(severity) >= SEVERITIES.index(lowest)
+    )
 
 
 def _is_over(held: Held, now_us: int) -> bool:

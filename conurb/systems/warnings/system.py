@@ -64,6 +64,7 @@ async def _refresh(site: Site, due_us: int) -> Sequence[Operation]:
 OPTIONS: Final = frozenset(
     {"region", "feeds", "folder", "require_signature", "trusted_certificates", "require_trusted"}
     | {"signing_key", "signing_certificate", "air_limits", "air_margin", "alarms_from"}
+    | {"traffic_from"}
 )
 """What the table [system.warnings] may have."""
 

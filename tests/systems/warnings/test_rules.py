@@ -143,3 +143,16 @@ async def test_a_small_alarm_is_no_warning(node: At) -> None:
     )
     await done_with(node, "pick-up-alarms", 1)
     assert await _ours(node) == []
+
+
+@pytest.mark.parametrize(("options", "raised"), [({}, 0), ({"traffic_from": "high"}, 1)])
+async def test_traffic_is_no_warning_unless_asked_for(
+    tmp_path: Path, options: dict[str, Any], raised: int
+) -> None:
+    works = {"id": "urn:ngsi-ld:Alert:x:1", "type": "Alert", "category": "traffic"}
+    async with a_region(tmp_path, **options) as at:
+        for number, severity in enumerate(("medium", "high")):
+            alert = {**works, "id": f"{works['id']}{number}", "severity": severity}
+            await at.put({**alert, "subCategory": "detour", "name": "works"})
+        await done_with(at, "pick-up-alarms", 2)
+        assert len(await _ours(at)) == raised
