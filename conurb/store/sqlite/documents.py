@@ -1,4 +1,4 @@
-"""Documents and positions of the embedded engine: what a request may write besides operations."""
+"""Documents and positions of the embedded engine: what is kept besides objects."""
 
 from __future__ import annotations
 
@@ -22,6 +22,22 @@ def delete_document(connection: apsw.Connection, kind: str, document_id: str) ->
     """Delete a document; False when there is none."""
     connection.execute("DELETE FROM document WHERE kind = ? AND id = ?", (kind, document_id))
     return connection.changes() > 0
+
+
+def find_document(connection: apsw.Connection, kind: str, document_id: str) -> Document | None:
+    """Find a document; None when there is none."""
+    body = connection.execute(
+        "SELECT body FROM document WHERE kind = ? AND id = ?", (kind, document_id)
+    ).get
+    return None if body is None else Document(kind, document_id, orjson.loads(body))
+
+
+def list_documents(connection: apsw.Connection, kind: str) -> list[Document]:
+    """List the documents of a kind, in order of their creation."""
+    rows = connection.execute(
+        "SELECT id, body FROM document WHERE kind = ? ORDER BY number", (kind,)
+    )
+    return [Document(kind, document_id, orjson.loads(body)) for document_id, body in rows]
 
 
 def put_position(connection: apsw.Connection, position: Position) -> None:

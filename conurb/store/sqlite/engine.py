@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
 import orjson
 
-from conurb.errors import BadRequestDataError, UnavailableError
+from conurb.errors import UnavailableError
 from conurb.model.changes import Change, HistoryInstance, Operation
 from conurb.model.entity import Entity
 from conurb.model.query.match import admits
@@ -24,7 +22,6 @@ from conurb.model.tiles.layer import TileLayer
 from conurb.model.tiles.places import Place
 from conurb.model.time import Clock, Stamps
 from conurb.store.contract import (
-    ELSEWHERE,
     AttributeInfo,
     Document,
     EvolutionPage,
@@ -36,12 +33,13 @@ from conurb.store.contract import (
 )
 from conurb.store.extent import Extents
 from conurb.store.group import GroupCommit, Request, Result
-from conurb.store.sqlite import discover, functions, schema, transfer
-from conurb.store.sqlite.check import check
+from conurb.store.sqlite import carrying, discover, schema
 from conurb.store.sqlite.connections import Connections, InlineOverrunError
+from conurb.store.sqlite.documents import find_document, list_documents
 from conurb.store.sqlite.evolution import select_evolutions
 from conurb.store.sqlite.extent import measure
-from conurb.store.sqlite.journal import last_seq, last_stamp
+from conurb.store.sqlite.journal import last_seq, last_stamp, prune
+from conurb.store.sqlite.news import News
 from conurb.store.sqlite.places import select_places
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
 from conurb.store.sqlite.select import Selected, select_page
@@ -50,9 +48,6 @@ from conurb.store.sqlite.tiles import draw_tile
 from conurb.store.sqlite.write import Writer, changes_of
 from conurb.store.survey import Measured
 from conurb.store.usage import KeptUsage, Usage
-
-TRANSFER_ROWS: Final = 2_000
-"""Rows that go from thread to thread at once in an export or a restore."""
 
 INDEXES_MAX: Final = 64
 """Attributes indexed on their own accord; each index costs something on every write."""
@@ -90,8 +85,7 @@ class SqliteStore:
         self._group = GroupCommit(self._commit, name=str(path))
         self._writer: Writer | None = None
         self._usage = KeptUsage()
-        self._seq = 0
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._news = News()
         self._indexing: dict[str, asyncio.Task[None]] = {}
         self._door = Door(self._connections, self._terms, clock, self._index_soon)
 
@@ -115,7 +109,7 @@ class SqliteStore:
             if found < schema.VERSION:
                 self._connections.claim()
                 schema.migrate(connection, name=str(self._path))
-            self._seq = last_seq(connection)
+            self._news.end = last_seq(connection)
             connection.close()
         except apsw.Error as error:
             raise UnavailableError(f"store {self._path}: {error}") from error
@@ -128,7 +122,7 @@ class SqliteStore:
             await self._connections.in_writer(self._writer.connection.close)
             self._writer = None
         self._connections.close()
-        self._wake()
+        self._news.tell(self._news.end)
 
     # ── writing ───────────────────────────────────────────────────────────────────────────────
 
@@ -152,9 +146,8 @@ class SqliteStore:
 
     async def _commit(self, requests: Sequence[Request]) -> Sequence[Result]:
         results, seq = await self._connections.in_writer(lambda: self._commit_group(requests))
-        if seq != self._seq:
-            self._seq = seq
-            self._wake()
+        if seq != self._news.end:
+            self._news.tell(seq)
         return results
 
     def _commit_group(self, requests: Sequence[Request]) -> tuple[list[Result], int]:
@@ -353,28 +346,11 @@ class SqliteStore:
 
     async def journal_end(self) -> int:
         """Give the number of the last entry; 0 for none."""
-        return self._seq
+        return self._news.end
 
     async def wait_for_journal(self, after: int, timeout_s: float) -> bool:
         """Wait until there is an entry after `after`; False when the time ran out."""
-        if self._seq > after:
-            return True
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            # Not wait_for: on Python 3.11 it can swallow a cancellation.
-            async with asyncio.timeout(timeout_s):
-                await waiter
-        except TimeoutError:
-            return self._seq > after
-        finally:
-            self._waiters.discard(waiter)
-        return self._seq > after
-
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        return await self._news.wait(after, timeout_s)
 
     async def position(self, reader: str) -> int:
         """Give how far a reader has come; 0 for a new one."""
@@ -395,16 +371,11 @@ class SqliteStore:
         def work() -> int:
             writer = self._open_writer()
 
-            def delete() -> int:
-                writer.connection.execute(
-                    "DELETE FROM journal WHERE at < ?1 AND seq < ?2 AND seq <= "
-                    "(SELECT coalesce(min(seq), ?2) FROM position "
-                    "WHERE substr(reader, 1, 1) <> ?3)",
-                    (before_us, self._seq, ELSEWHERE),
+            return int(
+                writer.transaction(
+                    lambda: prune(writer.connection, before_us=before_us, end=self._news.end)
                 )
-                return writer.connection.changes()
-
-            return int(writer.transaction(delete))
+            )
 
         return await self._group.exclusive(lambda: self._connections.in_writer(work))
 
@@ -416,19 +387,11 @@ class SqliteStore:
 
     async def find_document(self, kind: str, document_id: str) -> Document | None:
         """Find a document; None when there is none."""
-        body = (
-            self._connections.inline()
-            .execute("SELECT body FROM document WHERE kind = ? AND id = ?", (kind, document_id))
-            .get
-        )
-        return None if body is None else Document(kind, document_id, orjson.loads(body))
+        return find_document(self._connections.inline(), kind, document_id)
 
     async def list_documents(self, kind: str) -> list[Document]:
         """List the documents of a kind, in order of their creation."""
-        rows = self._connections.inline().execute(
-            "SELECT id, body FROM document WHERE kind = ? ORDER BY number", (kind,)
-        )
-        return [Document(kind, document_id, orjson.loads(body)) for document_id, body in rows]
+        return list_documents(self._connections.inline(), kind)
 
     async def delete_document(self, kind: str, document_id: str) -> bool:
         """Delete a document; whether there was one."""
@@ -439,72 +402,22 @@ class SqliteStore:
 
     async def export(self) -> AsyncIterator[Mapping[str, Any]]:
         """Stream everything as engine-neutral rows, from one consistent view."""
-        connection = self._connections.connect(write=False)
-        try:
-            connection.execute("BEGIN")
-            rows = transfer.export_rows(connection, Terms())
-            while chunk := await asyncio.to_thread(_next_rows, rows):
-                for row in chunk:
-                    yield row
-        finally:
-            connection.close()
+        async for row in carrying.export(self._connections):
+            yield row
 
     async def restore(self, rows: AsyncIterator[Mapping[str, Any]]) -> None:
         """Take in what `export` gave, into an empty store; all or nothing."""
         await self._group.exclusive(lambda: self._restore(rows))
 
     async def _restore(self, rows: AsyncIterator[Mapping[str, Any]]) -> None:
-        in_writer = self._connections.in_writer
-        writer = await in_writer(self._open_writer)
-        await in_writer(writer.begin)
-        try:
-            restorer = await in_writer(lambda: transfer.Restorer(writer))
-            chunk: list[Mapping[str, Any]] = []
-            async for row in rows:
-                chunk.append(row)
-                if len(chunk) >= TRANSFER_ROWS:
-                    taken, chunk = chunk, []
-                    await in_writer(partial(restorer.take, taken))
-            await in_writer(partial(restorer.take, chunk))
-            await in_writer(writer.end)
-        except (KeyError, TypeError, ValueError) as error:
-            await in_writer(writer.undo)
-            raise BadRequestDataError(f"restore: a row isn't as exported: {error!r}") from error
-        except BaseException:
-            await in_writer(writer.undo)
-            raise
-        self._seq = await in_writer(writer.last_seq)
-        await in_writer(self._restamp)
-        self._wake()
-
-    def _restamp(self) -> None:
-        if self._writer is not None:
-            self._writer.stamps = Stamps(self._clock, last_stamp(self._writer.connection))
+        writer = await self._connections.in_writer(self._open_writer)
+        await carrying.restore(self._connections, writer, rows, clock=self._clock)
+        self._news.tell(await self._connections.in_writer(writer.last_seq))
 
     async def backup(self, path: Path) -> None:
         """Copy everything into one file, while the store is in use."""
-        connection = self._connections.connect(write=False)
-        try:
-            await asyncio.to_thread(transfer.backup, connection, path)
-        except apsw.Error as error:
-            raise UnavailableError(f"backup to {path}: {error}") from error
-        finally:
-            connection.close()
+        await carrying.backup(self._connections, path)
 
     async def check(self) -> list[str]:
         """Check that state, history, journal and indexes agree; give what doesn't."""
-
-        def work() -> list[str]:
-            connection = self._connections.connect(write=False)
-            try:
-                functions.register(connection)
-                connection.execute("BEGIN")
-                return check(connection, Terms())
-            finally:
-                connection.close()
-
-        return await asyncio.to_thread(work)
-
-
-def _next_rows(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
-    return list(islice(rows, TRANSFER_ROWS))
+        return await carrying.check_all(self._connections)

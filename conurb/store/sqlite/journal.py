@@ -8,6 +8,7 @@ from typing import Any, Final
 import apsw
 import orjson
 
+from conurb.store.contract import ELSEWHERE
 from conurb.store.rows import JournalRow
 from conurb.store.sqlite.births import journal_after
 from conurb.store.sqlite.rows import journal_head
@@ -61,3 +62,13 @@ def last_stamp(connection: apsw.Connection) -> int:
         "FROM journal j ORDER BY seq DESC LIMIT 1"
     ).get
     return int(found or 0)
+
+
+def prune(connection: apsw.Connection, *, before_us: int, end: int) -> int:
+    """Drop entries older than that which every stored position has passed; give how many."""
+    connection.execute(
+        "DELETE FROM journal WHERE at < ?1 AND seq < ?2 AND seq <= "
+        "(SELECT coalesce(min(seq), ?2) FROM position WHERE substr(reader, 1, 1) <> ?3)",
+        (before_us, end, ELSEWHERE),
+    )
+    return connection.changes()
