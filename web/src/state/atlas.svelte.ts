@@ -187,6 +187,8 @@ class Atlas {
 
   askHealth(): void {
     void this.health.load(`health ${Date.now()}`, askHealth);
+    // Without the answer some tools are missing, and nobody would ask again by hand.
+    if (this.systems.status === "failed") this.systems.retry();
   }
 
   /** The time that a layer is shown at: its own, or the clock's. */
