@@ -96,9 +96,11 @@ async def _raised(site: Site) -> Mapping[str, Held]:
 def _severity(site: Site, option: str, otherwise: str | None) -> str | None:
     """Give the severity that an option names; None for none. Raises BadRequestDataError."""
     told = site.options.get(option, otherwise)
-    if told is not None and told not in SEVERITIES:
+    if told is None:
+        return None
+    if told not in SEVERITIES:
         raise BadRequestDataError(f"{option}: {told!r} is none of {', '.join(SEVERITIES)}")
-    return told
+    return str(told)
 
 
 def _is_traffic(held: Held) -> bool:
