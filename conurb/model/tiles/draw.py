@@ -7,6 +7,7 @@ stay closed; what is smaller than a unit vanishes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.model.tiles.mvt import (
@@ -16,6 +17,7 @@ from conurb.model.tiles.mvt import (
     MOVE_TO,
     POINT,
     POLYGON,
+    varint,
     varints,
     zigzag,
 )
@@ -32,6 +34,7 @@ Drawn = tuple[int, bytes]
 """Kind of geometry, and its commands."""
 
 _MOVE_ONE: Final = MOVE_TO | 1 << 3
+_MOVE_TO_POINT: Final = varint(_MOVE_ONE)
 _CLOSE: Final = CLOSE_PATH | 1 << 3
 
 
@@ -43,7 +46,13 @@ def draw_point(square: Square, longitude: float, latitude: float) -> Drawn:
 
 def point_commands(x: int, y: int) -> bytes:
     """Write the commands of a point at a unit of the grid."""
-    return varints((_MOVE_ONE, zigzag(x), zigzag(y)))
+    return _MOVE_TO_POINT + _unit(x) + _unit(y)
+
+
+@lru_cache(maxsize=2 * EXTENT)
+def _unit(number: int) -> bytes:
+    """Write a number of units from the corner; a tile has few of them."""
+    return varint(zigzag(number))
 
 
 def grid_place(square: Square, longitude: float, latitude: float) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,6 +55,9 @@ INDEXES_MAX: Final = 64
 
 INLINE_LIMIT_MAX: Final = 100
 """Pages up to this size are tried on the event loop, which quick queries don't leave."""
+
+INLINE_OBJECTS_MAX: Final = 50
+"""Objects of a tile that is drawn on the event loop: half a millisecond's work."""
 
 _log = logging.getLogger(__name__)
 
@@ -228,11 +232,11 @@ class SqliteStore:
         """Draw objects of current state as one layer of a tile."""
         now = self._clock()
 
-        def work(connection: apsw.Connection) -> TileLayer:
-            return draw_tile(connection, self._terms, ask, now_us=now)
+        def work(connection: apsw.Connection, objects_max: int | None = None) -> TileLayer:
+            return draw_tile(connection, self._terms, ask, now_us=now, objects_max=objects_max)
 
         try:
-            return self._connections.read_inline(work)
+            return self._connections.read_inline(partial(work, objects_max=INLINE_OBJECTS_MAX))
         except InlineOverrunError:
             return await self._connections.read(work)
 

@@ -32,6 +32,7 @@ from conurb.model.tiles.mvt import POINT, LayerWriter, Scalar
 from conurb.model.tiles.quad import BUFFER
 from conurb.model.vocabulary import platform_terms
 from conurb.store.sqlite import geography
+from conurb.store.sqlite.connections import InlineOverrunError
 from conurb.store.sqlite.crowds import crowd, has_shapes
 from conurb.store.sqlite.predicates import Predicates
 from conurb.store.sqlite.rows import ENTITY_COLUMNS, Terms, entity_of
@@ -64,15 +65,24 @@ _POINT: Final = "g.wkb IS NULL"
 _SHAPE: Final = "g.wkb IS NOT NULL"
 
 
-def draw_tile(connection: apsw.Connection, terms: Terms, ask: TileAsk, *, now_us: int) -> TileLayer:
-    """Draw a layer."""
+def draw_tile(
+    connection: apsw.Connection,
+    terms: Terms,
+    ask: TileAsk,
+    *,
+    now_us: int,
+    objects_max: int | None = None,
+) -> TileLayer:
+    """Draw a layer; raise InlineOverrunError when more than `objects_max` may be on it."""
+    if objects_max is not None and (ask.thin or ask.dataset is not None):
+        raise InlineOverrunError
     reach = Reach(connection, terms, Parameters(), now_us)
     if ask.dataset is not None:
         return _draw_whole(reach, ask)
     term = reach.term(ask.geometry)
     if term is None:
         return TileLayer()
-    return _Drawing(reach, ask, term).run()
+    return _Drawing(reach, ask, term, objects_max).run()
 
 
 def _draw_whole(reach: Reach, ask: TileAsk) -> TileLayer:
@@ -89,11 +99,15 @@ class _Drawing:
     reach: Reach
     ask: TileAsk
     term: int
+    objects_max: int | None = None
 
     def run(self) -> TileLayer:
         """Draw."""
-        if not self.ask.thin and self._near() <= POINTS_MAX:
+        few = POINTS_MAX if self.objects_max is None else self.objects_max
+        if not self.ask.thin and self._near(few) <= few:
             return self._few()
+        if self.objects_max is not None:
+            raise InlineOverrunError
         writer = LayerWriter(self.ask.name)
         left_out = self._shapes(writer)
         if self._is_thinned():
@@ -110,11 +124,11 @@ class _Drawing:
         probe = self._execute(reach, f"SELECT 1 {found} LIMIT {POINTS_MAX + 1}").fetchall()
         return is_thinned(self.ask, len(probe))
 
-    def _near(self) -> int:
-        """Count geometries of any object on the tile, no further than one more than are drawn."""
+    def _near(self, few: int) -> int:
+        """Count geometries of any object on the tile, no further than one more than a few."""
         reach = replace(self.reach, parameters=Parameters())
         found = self._box(reach, BUFFER)
-        counted = f"SELECT count(*) FROM (SELECT 1 FROM geo g WHERE {found} LIMIT {POINTS_MAX + 1})"
+        counted = f"SELECT count(*) FROM (SELECT 1 FROM geo g WHERE {found} LIMIT {few + 1})"
         return int(self._execute(reach, counted).get)
 
     def _few(self) -> TileLayer:
