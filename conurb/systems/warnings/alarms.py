@@ -3,14 +3,16 @@
 Systems meet in the object store alone. Another system (monitoring, a city's own) writes an `Alert`
 with the Smart Data Models' attributes; from `ALARMS_FROM` on (option `alarms_from`) a CAP alert of
 the same event is made of it, which refers to the alarm (`refAlarm`) and then takes part in
-everything: merging, feeds, the duty desk. When the alarm ends (its `validTo` is past, or it was
-deleted) the all-clear follows. Alerts about traffic (works, detours, delays) come by the hundred
-and are no warnings to the public, unless the option `traffic_from` says from when on they are.
+everything: merging, feeds, the duty desk. An alarm that goes on is told again each day, before the
+alert expires; when it ends (its `validTo` is past, or it was deleted) the all-clear follows. Alerts
+about traffic (works, detours, delays) come by the hundred and are no warnings to the public, unless
+the option `traffic_from` says from when on they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from conurb.errors import BadRequestDataError
@@ -45,6 +47,9 @@ TRAFFIC: Final = "traffic"
 
 RADIUS_KM: Final = 1.0
 LIFE_S: Final = 24 * 3600
+RENEW_AHEAD_S: Final = 600
+"""How long before its alert expires an alarm that goes on is told again."""
+
 _SEVERITY: Final = {
     "informational": Severity.UNKNOWN,
     "low": Severity.MINOR,
@@ -140,7 +145,7 @@ async def _raise(
         wording=Wording(headline=words, description=told, instruction={}),
         areas=(_area(held, cities, site),),
         onset=from_us(begin),
-        expires=from_us(held.time_us("validTo") or begin + LIFE_S * US_PER_S),
+        expires=from_us(held.time_us("validTo") or _life_end_us(begin, site.now_us())),
         simulated=simulated,
         parameters=(Named(ALARM, held.id),),
         source=held.text("alertSource") or None,
@@ -148,6 +153,34 @@ async def _raise(
     message = compose(news, sent=from_us(begin))
     receipt = await receive(
         written(message, site), site, provenance=held.provenance, ref_alarm=held.id, among=among
+    )
+    return receipt.operations
+
+
+def _life_end_us(begin_us: int, now_us: int) -> int:
+    """Give until when an alarm without an end is told: whole days from its begin, in the future."""
+    life_us = LIFE_S * US_PER_S
+    return begin_us + life_us * (1 + max(0, now_us - begin_us) // life_us)
+
+
+async def renew(
+    before: Held, site: Site, due_us: int, among: dict[str, Known]
+) -> Sequence[Operation]:
+    """Tell an alarm again whose alert is about to expire; nothing when the alarm is over."""
+    entity = await site.node.store.find(before.text("refAlarm"))
+    alarm = None if entity is None else Held(entity)
+    if alarm is None or _is_over(alarm, due_us) or alarm.time_us("validTo") is not None:
+        return ()
+    earlier = before.message()
+    end = from_us(_life_end_us(_begin_us(alarm), due_us + RENEW_AHEAD_S * US_PER_S))
+    infos = [replace(info, expires=end) for info in earlier.infos]
+    message = follow(earlier, MsgType.UPDATE, sent=from_us(due_us), infos=infos)
+    receipt = await receive(
+        written(message, site),
+        site,
+        provenance=before.provenance,
+        ref_alarm=before.text("refAlarm"),
+        among=among,
     )
     return receipt.operations
 

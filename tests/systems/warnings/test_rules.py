@@ -9,14 +9,20 @@ from typing import Any
 import pytest
 
 from conurb.model.operations.entity import DeleteEntity
+from conurb.model.time import shown_us
 from conurb.model.vocabulary import platform_terms
+from conurb.systems.contract import NODE, Site
+from conurb.systems.warnings.cap.alert import MsgType
 from conurb.systems.warnings.cap.read import read
+from conurb.systems.warnings.expiring import expire
 from conurb.systems.warnings.objects import Held
 from conurb.systems.warnings.querying import query_of
 from tests.systems.places import until
 
 from .nodes import At, a_region, air, done_with, none_at, soon, water
 from .sources import NOW
+
+HOUR_US = 3_600_000_000
 
 
 async def test_polluted_air_raises_changes_and_clears_a_warning_with_hysteresis(node: At) -> None:
@@ -156,3 +162,31 @@ async def test_traffic_is_no_warning_unless_asked_for(
             await at.put({**alert, "subCategory": "detour", "name": "works"})
         await done_with(at, "pick-up-alarms", 2)
         assert len(await _ours(at)) == raised
+
+
+async def test_an_alarm_that_goes_on_for_days_is_told_again_each_day(
+    node: At, tmp_path: Path
+) -> None:
+    alarm = {
+        "id": "urn:ngsi-ld:Alert:suzhou-jiangsu:bridge-8",
+        "type": "Alert",
+        "severity": "high",
+        "subCategory": "bridgeDamage",
+        "validFrom": {"@type": "DateTime", "@value": shown_us(node.clock[0] - 30 * HOUR_US)},
+    }
+    await node.put(alarm)
+    [first] = await soon(lambda: _ours(node))
+    main = await node.host.node(None)
+    site = Site("warnings", main, NODE, main.delivery.outbound, tmp_path)
+    for day in (1, 2):
+        node.clock[0] += (18 if day == 1 else 24) * HOUR_US - 60_000_000
+        for _ in range(2):  # the second time there is nothing to do
+            await main.store.apply_all(await expire(site, node.clock[0]))
+        [row] = await _ours(node)
+        assert row["id"] != first["id"]
+        message = read((await node.http.get(f"/warnings/alerts/{row['id']}.cap")).content)
+        assert (message.msg_type, len(message.references)) == (MsgType.UPDATE, day)
+        node.clock[0] += 60_000_000
+        assert len(await _ours(node)) == 1, "nor is there a gap"
+    await node.put({**alarm, "alertState": "cleared"})
+    await until(lambda: _gone(node))
