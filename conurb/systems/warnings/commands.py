@@ -22,6 +22,7 @@ Note = Annotated[str, Parameter(help="Why, or whatever else should stand in the 
 
 _ALERT: Final = ("id", "kind", "severity", "state", "headline", "cities", "from", "to")
 _EVENT: Final = ("id", "kind", "severity", "state", "cities", "from", "to", "provenance")
+_ENTRY: Final = ("at", "action", "actor", "account", "target", "cities", "note")
 _ARRIVAL: Final = ("city", "expected_h", "earliest_h", "latest_h", "probability")
 
 
@@ -90,6 +91,7 @@ def issue(
     ] = None,
     hours: Annotated[float, Parameter(help="How long it holds.")] = 24.0,
     exercise: Annotated[bool, Parameter(negative="", help="An exercise, nothing real.")] = False,
+    actor: Actor = None,
     node: NodeOptions = NodeOptions(),
     json: Json = False,
 ) -> None:
@@ -104,6 +106,7 @@ def issue(
         "headline": {"en": headline, "zh": zh or headline},
         "hours": hours,
         "exercise": exercise,
+        "actor": actor,
     }
     if cities:
         body["cities"] = [one.strip() for one in cities.split(",") if one.strip()]
@@ -141,24 +144,36 @@ def _act(action: str, alert: str, body: Mapping[str, Any], node: NodeOptions, js
 
 @app.command
 def cancel(
-    alert: str, /, *, note: Note = "", node: NodeOptions = NodeOptions(), json: Json = False
+    alert: str,
+    /,
+    *,
+    actor: Actor = None,
+    note: Note = "",
+    node: NodeOptions = NodeOptions(),
+    json: Json = False,
 ) -> None:
     """Withdraw an alert: it should not have been given (CAP: Cancel).
 
     Example: conurb warnings cancel urn:ngsi-ld:Alert:suzhou-jiangsu:1f2e --note "sensor fault"
     """
-    _act("cancel", alert, {"note": note}, node, json)
+    _act("cancel", alert, {"note": note, "actor": actor}, node, json)
 
 
 @app.command
 def clear(
-    alert: str, /, *, note: Note = "", node: NodeOptions = NodeOptions(), json: Json = False
+    alert: str,
+    /,
+    *,
+    actor: Actor = None,
+    note: Note = "",
+    node: NodeOptions = NodeOptions(),
+    json: Json = False,
 ) -> None:
     """Give the all-clear: the danger is over (CAP: Update with responseType AllClear).
 
     Example: conurb warnings clear urn:ngsi-ld:Alert:suzhou-jiangsu:1f2e
     """
-    _act("clear", alert, {"note": note}, node, json)
+    _act("clear", alert, {"note": note, "actor": actor}, node, json)
 
 
 @app.command
@@ -248,6 +263,25 @@ def show(
         return
     rows = [{"attribute": key, "value": value} for key, value in document.items()]
     print_table(rows, ("attribute", "value"), empty="nothing")
+
+
+@app.command
+def log(
+    alert: str | None = None,
+    /,
+    *,
+    node: NodeOptions = NodeOptions(),
+    json: Json = False,
+) -> None:
+    """Show who did what at the duty desk and when, the last first; of one alert or event, or all.
+
+    Example: conurb warnings log
+    """
+    rows = _ask(node, "GET", "/warnings/log" + _query({"target": alert}))
+    if json:
+        print_json(rows)
+        return
+    print_table(rows, _ENTRY, empty="nothing has been done")
 
 
 @app.command
