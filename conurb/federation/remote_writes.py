@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
-from conurb.errors import ConurbError, SourceError
+from conurb.errors import SourceError
 from conurb.federation.asking import query_params
 from conurb.federation.legs import Leg
+from conurb.federation.remote_outcomes import MULTI_STATUS, read_batch, read_parts, read_report
 from conurb.federation.wire import Reply, Wire, Wording
 from conurb.federation.wording import write_attributes, write_head, write_instances, write_types
 from conurb.model.entity import NULL, Entity, Instance
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from conurb.model.parse import Fragment
 
 SAFE_IN_PATH: Final = ":@!$&'()*+,;=~-._"
-MULTI_STATUS: Final = 207
 _OF_PAGES: Final = ("limit", "options")
 
 
@@ -46,7 +46,7 @@ class RemoteProvision:
         """Create an entity (clause 5.6.1)."""
         wording = await self._wire.wording(self._leg.registration, caller)
         document = _entity(entity, wording)
-        return _parts(await self._send(caller, "POST", "/entities", wording, document=document))
+        return read_parts(await self._send(caller, "POST", "/entities", wording, document=document))
 
     async def replace(
         self,
@@ -60,7 +60,7 @@ class RemoteProvision:
         wording = await self._wire.wording(self._leg.registration, caller)
         document = _entity(entity, wording)
         params = _typed(types, wording)
-        return _parts(
+        return read_parts(
             await self._send(
                 caller, "PUT", _path(entity_id), wording, params=params, document=document
             )
@@ -80,7 +80,7 @@ class RemoteProvision:
         wording = await self._wire.wording(self._leg.registration, caller)
         params = {**_typed(types, wording), **_common(observed_at, lang)}
         document = _fragment(fragment, wording)
-        return _parts(
+        return read_parts(
             await self._send(
                 caller, "PATCH", _path(entity_id), wording, params=params, document=document
             )
@@ -104,7 +104,7 @@ class RemoteProvision:
             params=_typed(types, wording),
             document=_fragment(fragment, wording),
         )
-        return _report(reply, fragment.attrs, wording)
+        return read_report(reply, fragment.attrs, wording)
 
     async def append(
         self,
@@ -126,7 +126,7 @@ class RemoteProvision:
             params={**_typed(types, wording), **options},
             document=_fragment(fragment, wording),
         )
-        return _report(reply, fragment.attrs, wording)
+        return read_report(reply, fragment.attrs, wording)
 
     async def delete(
         self, caller: Caller, entity_id: str, *, types: TypeSelection | None = None
@@ -134,7 +134,9 @@ class RemoteProvision:
         """Delete an entity (clause 5.6.6)."""
         wording = await self._wire.wording(self._leg.registration, caller)
         params = _typed(types, wording)
-        return _parts(await self._send(caller, "DELETE", _path(entity_id), wording, params=params))
+        return read_parts(
+            await self._send(caller, "DELETE", _path(entity_id), wording, params=params)
+        )
 
     # ── one attribute ─────────────────────────────────────────────────────────────────────────
 
@@ -181,7 +183,7 @@ class RemoteProvision:
             params=_typed(types, wording),
             document=write_instances(attribute, instances, wording.terms),
         )
-        return _report(reply, (attribute,), wording) if reply.status == MULTI_STATUS else None
+        return read_report(reply, (attribute,), wording) if reply.status == MULTI_STATUS else None
 
     async def delete_attribute(
         self,
@@ -202,7 +204,7 @@ class RemoteProvision:
         if all_instances:
             params["deleteAll"] = "true"
         reply = await self._send(caller, "DELETE", path, wording, params=params)
-        return _report(reply, (attribute,), wording) if reply.status == MULTI_STATUS else None
+        return read_report(reply, (attribute,), wording) if reply.status == MULTI_STATUS else None
 
     async def delete_scope(
         self, caller: Caller, entity_id: str, *, types: TypeSelection | None = None
@@ -258,7 +260,7 @@ class RemoteProvision:
         wording = await self._wire.wording(self._leg.registration, caller)
         path = "/entityOperations/delete"
         reply = await self._send(caller, "POST", path, wording, document=list(entity_ids))
-        return _batched(reply, entity_ids)
+        return read_batch(reply, entity_ids)
 
     async def _batch(
         self,
@@ -275,7 +277,7 @@ class RemoteProvision:
         ids = [one.id for one in entities] + [key for key, _ in fragments]
         path = f"/entityOperations/{name}"
         reply = await self._send(caller, "POST", path, wording, params=params, document=documents)
-        return _batched(reply, ids, created=name == "create")
+        return read_batch(reply, ids, created=name == "create")
 
     async def purge(
         self,
@@ -297,7 +299,7 @@ class RemoteProvision:
         if keep:
             params["keep"] = ",".join(map(terms.compact, keep))
         reply = await self._send(caller, "DELETE", "/entities", wording, params=params)
-        return _batched(reply, ())
+        return read_batch(reply, ())
 
     async def _send(
         self,
@@ -366,53 +368,3 @@ def _fragment(fragment: Fragment, wording: Wording) -> dict[str, Any]:
     if fragment.drops_expiry:
         head["expiresAt"] = NULL
     return {**head, **write_attributes(fragment.attrs, wording.terms, bare=fragment.bare)}
-
-
-# ── answers ───────────────────────────────────────────────────────────────────────────────────
-
-
-def _parts(reply: Reply) -> BatchResult | None:
-    if reply.status != MULTI_STATUS:
-        return None
-    return _batched(reply, ())
-
-
-def _batched(reply: Reply, ids: Sequence[str], *, created: bool = False) -> BatchResult:
-    """Read what became of a batch: a BatchOperationResult, the ids created, or nothing at all."""
-    document = reply.document
-    if reply.status != MULTI_STATUS:
-        new = [one for one in document or () if isinstance(one, str)]
-        return BatchResult(list(ids), list(ids) if created else new, [])
-    if not isinstance(document, dict):
-        raise SourceError("the answer isn't a BatchOperationResult", code=111)
-    success = [one for one in document.get("success") or () if isinstance(one, str)]
-    errors: list[tuple[str, ConurbError]] = []
-    for item in document.get("errors") or ():
-        if isinstance(item, dict):
-            errors.append((str(item.get("entityId")), _error(item.get("error"))))
-    failed = {entity_id for entity_id, _ in errors}
-    success += [one for one in ids if one not in failed and one not in success]
-    return BatchResult(success, list(success) if created else [], errors)
-
-
-def _error(problem: Any) -> ConurbError:
-    document = problem if isinstance(problem, dict) else {}
-    status = document.get("status")
-    return Reply(status if isinstance(status, int) else 500, document, {}).error("context source")
-
-
-def _report(reply: Reply, attributes: Sequence[str] | Any, wording: Wording) -> Report:
-    """Read an UpdateResult (clause 5.2.18); any other success wrote every attribute."""
-    if reply.status != MULTI_STATUS:
-        return Report(list(attributes), [])
-    if not isinstance(reply.document, dict):
-        reason = "the source did some of it, and doesn't say what"
-        return Report([], [(name, reason) for name in attributes])
-    expand = wording.terms.expand
-    left = [
-        (expand(str(one.get("attributeName"))), str(one.get("reason", "no reason given")))
-        for one in reply.document.get("notUpdated") or ()
-        if isinstance(one, dict)
-    ]
-    names = reply.document.get("updated") or ()
-    return Report([expand(one) for one in names if isinstance(one, str)], left)
