@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from conurb.app import open_app
 from conurb.config import Settings
+from tests.services.receiver import Receiver, receiving
 
 BASE = "http://node.test"
 
@@ -31,3 +32,10 @@ async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url=BASE + "/ngsi-ld/v1") as opened:
         yield opened
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """Give a receiver of notifications."""
+    async with receiving() as running:
+        yield running

@@ -11,6 +11,8 @@ from conurb.node.contexts import Contexts
 from conurb.node.host import Host
 from conurb.node.node import Node
 from conurb.node.shelf import open_shelf
+from tests.node.city import City, opened
+from tests.services.receiver import Receiver, receiving
 
 
 class HandClock:
@@ -30,17 +32,38 @@ def clock() -> HandClock:
 
 @pytest.fixture
 async def host(tmp_path: Path, clock: HandClock) -> AsyncIterator[Host]:
-    opened = Host(
+    one = Host(
         open_shelf(str(tmp_path / "node.db"), clock=clock),
         node_id="city",
         contexts=Contexts(clock=clock),
         clock=clock,
     )
-    await opened.open()
-    yield opened
-    await opened.close()
+    await one.open()
+    yield one
+    await one.close()
 
 
 @pytest.fixture
 async def node(host: Host) -> Node:
     return await host.node()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the store of a city is, on each engine."""
+    if request.param == "sqlite":
+        return str(tmp_path / "city.db")
+    url: str = request.getfixturevalue("postgres_node_url")
+    return url
+
+
+@pytest.fixture
+async def city(place: str) -> AsyncIterator[City]:
+    async with opened(place) as running:
+        yield running
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as running:
+        yield running
