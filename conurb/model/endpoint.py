@@ -75,7 +75,9 @@ def read_endpoint(value: Document | None) -> Endpoint:
     """
     if value is None:
         raise BadRequestDataError("notification.endpoint is missing")
-    uri = check_uri(value.get("uri"), name="notification.endpoint.uri")
+    uri = check_uri(
+        value.get("uri"), name="notification.endpoint.uri", such_as="https://city.example.cn/alerts"
+    )
     scheme = _check_address(uri)
     accept = value.get("accept", "application/json")
     accepts = ACCEPTS if scheme.startswith("http") else ACCEPTS[:2]

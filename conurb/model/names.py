@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from conurb.errors import BadRequestDataError
 
+ENTITY_ID: Final = "urn:ngsi-ld:City:shanghai"
+"""A URI to tell people what one looks like."""
+
 NAME_LENGTH_MAX: Final = 1024
 """Characters of a type's or attribute's name, and of its IRI."""
 
@@ -46,16 +49,14 @@ def is_uri(value: Any) -> bool:
     return (_ASCII_URI if value.isascii() else URI).fullmatch(value) is not None
 
 
-def check_uri(value: Any, *, name: str) -> str:
+def check_uri(value: Any, *, name: str, such_as: str = ENTITY_ID) -> str:
     """Give the URI back.
 
-    Raises BadRequestDataError, naming `name` and the value, when it is anything else.
+    Raises BadRequestDataError, naming `name`, the value and an example, when it is anything else.
     """
     if is_uri(value):
         return str(value)
-    raise BadRequestDataError(
-        f"{name}: {value!r:.200} is not a URI such as urn:ngsi-ld:City:shanghai"
-    )
+    raise BadRequestDataError(f"{name}: {value!r:.200} is not a URI such as {such_as}")
 
 
 def is_simple_name(name: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from conurb.errors import BadRequestDataError
+from conurb.model.context import CORE_CONTEXT_URL
 from conurb.model.endpoint import HEADER_NAME, HEADER_VALUE, Pairs, read_pairs, read_positive
 from conurb.model.geometry import Geometry, check_geometry
 from conurb.model.names import check_uri
@@ -124,7 +125,7 @@ def _check_mode(registration: Registration) -> None:
 
 
 def _endpoint(value: Any) -> str:
-    uri = check_uri(value, name="endpoint")
+    uri = check_uri(value, name="endpoint", such_as="https://city.example.cn")
     if uri == THIS_PROCESS:
         return uri
     try:
@@ -213,7 +214,7 @@ def _source_info(value: Any) -> Pairs:
                 f"contextSourceInfo: {key} {text!r:.60} is none of {', '.join(_MEDIA)} (4.3.6.6)"
             )
         if key == "jsonldContext":
-            check_uri(text, name="contextSourceInfo: jsonldContext")
+            check_uri(text, name="contextSourceInfo: jsonldContext", such_as=CORE_CONTEXT_URL)
         if key == "ngsildConformance" and not _VERSION.fullmatch(text):
             raise BadRequestDataError(
                 f"contextSourceInfo: ngsildConformance {text!r:.60} is not a version such as 1.6"

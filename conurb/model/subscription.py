@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 from conurb.errors import BadRequestDataError
-from conurb.model.context import Terms, core_terms
+from conurb.model.context import CORE_CONTEXT_URL, Terms, core_terms
 from conurb.model.endpoint import Endpoint, read_endpoint, read_positive, read_text
 from conurb.model.names import check_uri
 from conurb.model.query.geo import parse_geo
@@ -151,7 +151,7 @@ def compile_subscription(
             raise BadRequestDataError(f"{member}: {document[member]!r:.100} is not a text")
     _flag(document, "splitEntities")
     if "jsonldContext" in document:
-        check_uri(document["jsonldContext"], name="jsonldContext")
+        check_uri(document["jsonldContext"], name="jsonldContext", such_as=CORE_CONTEXT_URL)
     expires_at = document.get("expiresAt")
     interval = _period_us(document, "timeInterval")
     return Subscription(
