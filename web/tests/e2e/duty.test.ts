@@ -262,8 +262,18 @@ test("a reader may look, and is told what acting would need", async ({ page, req
     const body = (await response.json()) as object;
     await route.fulfill({ response, json: { ...body, caller: "press", mayAct: false } });
   });
-  const desk = await begin(page);
-  await desk.getByRole("button", { name: /^Typhoon/ }).click();
+  const desk = await begin(page, "&view=120.6,27.95,8");
+  const event = desk.getByRole("button", { name: /^Typhoon Severe/ });
+  await expect(event).toHaveAttribute("aria-expanded", "false");
+  // What the desk shows is chosen on the map, too, and the desk stays.
+  const map = page.locator("#map canvas").first();
+  const { width = 0, height = 0 } = (await map.boundingBox()) ?? {};
+  await map.click({ position: { x: width / 2, y: height / 2 } });
+  await expect(event).toHaveAttribute("aria-expanded", "true");
+  expect([param(page, "panel"), param(page, "select")?.split(":")[2]]).toEqual([
+    "duty",
+    "RegionalEvent",
+  ]);
   await expect(desk.getByText("You are here as press, who may read, not act.")).toBeVisible();
   await expect(desk.getByRole("button", { name: "Acknowledge", exact: true })).toHaveCount(0);
   await desk.getByRole("button", { name: "New warning" }).click();
