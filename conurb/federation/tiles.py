@@ -117,7 +117,9 @@ class FederatedTiles(Tiles):
         for part in parts:
             digest.update(part.tag.encode())
         tag = digest.hexdigest()
-        found = self._merged.find((wanted.name, tag))
+        # What several nodes have is asked for anew, so it depends on who asks for what, and of when.
+        key = tag, caller.require("read"), wanted.name, wanted.view, at_us
+        found = self._merged.find(key)
         if found is not None:
             return found
         layers = [part.layer for part in parts]
@@ -127,7 +129,7 @@ class FederatedTiles(Tiles):
             once = await self._once(caller, wanted, ids, at_us)
             layer, _ = await asyncio.to_thread(_merged, wanted.name, [*layers, once], ids)
         one = Drawn(layer, tag)
-        with self._merged.drawing((wanted.name, tag), Place(wanted.query, None)) as pending:
+        with self._merged.drawing(key, Place(wanted.query, None)) as pending:
             pending.keep(one)
         return one
 
