@@ -117,7 +117,7 @@ class FederatedTiles(Tiles):
         for part in parts:
             digest.update(part.tag.encode())
         tag = digest.hexdigest()
-        # What several nodes have is asked for anew, so it depends on who asks for what, and of when.
+        # What several nodes have is asked for anew: it depends on who asks, for what, of when.
         key = tag, caller.require("read"), wanted.name, wanted.view, at_us
         found = self._merged.find(key)
         if found is not None:
