@@ -64,10 +64,6 @@ class Inventory:
                 work.result()
         return Stock(merged([self._survey]), self._clock())
 
-    def start(self) -> None:
-        """Begin to measure, so that the first one who asks waits for less."""
-        self._begin()
-
     async def close(self) -> None:
         """Leave off what is under way."""
         if self._work is not None:
