@@ -38,12 +38,6 @@ _MOVE_TO_POINT: Final = varint(_MOVE_ONE)
 _CLOSE: Final = CLOSE_PATH | 1 << 3
 
 
-def draw_point(square: Square, longitude: float, latitude: float) -> Drawn:
-    """Draw a point."""
-    x, y = grid_place(square, longitude, latitude)
-    return POINT, point_commands(x, y)
-
-
 def point_commands(x: int, y: int) -> bytes:
     """Write the commands of a point at a unit of the grid."""
     return _MOVE_TO_POINT + _unit(x) + _unit(y)
