@@ -36,6 +36,7 @@ def alert_row(held: Held) -> dict[str, Any]:
         "certainty": held.text("certainty"),
         "urgency": held.text("urgency"),
         "status": held.text("messageStatus"),
+        "scope": held.text("audienceScope"),
         "sender": held.text("sender") or held.text("alertSource"),
         "own": is_own(held),
         "issued": held.text("dateIssued"),

@@ -95,7 +95,7 @@ async def test_only_its_sender_may_end_an_alert(desk: At) -> None:
         refused = await act(desk, row["id"], action, "wuxi")
         assert (refused.status_code, "who alone may" in refused.text) == (409, True)
     [shown] = await desk.get("/warnings/alerts")
-    assert (shown["own"], shown["state"]) == (False, "active")
+    assert (shown["own"], shown["state"], shown["scope"]) == (False, "active", "Public")
     assert (await act(desk, row["id"], "acknowledge", "wuxi", actor="Li")).status_code == 201
     [shown] = await desk.get("/warnings/alerts")
     assert shown["acknowledgedBy"] == ["Li"]

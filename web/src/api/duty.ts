@@ -55,6 +55,8 @@ export interface AlertRow {
   readonly certainty: string;
   readonly urgency: string;
   readonly status: string;
+  /** Whom it is for, as CAP says it: only what is Public goes into feeds. */
+  readonly scope: string;
   readonly sender: string;
   /** Whether the node that keeps it has sent it, and so may end it. */
   readonly own: boolean;

@@ -374,7 +374,10 @@ export const en = {
   "duty.outRelease":
     "The alert appears in the region's feeds for {cities}, and its envelope is addressed to them.",
   "duty.outReleaseEvent":
-    "The event and its alerts ({count} now, and those that join it) appear in the region's feeds for {cities}.",
+    "The event and its public alerts ({count} now, and those that join it) appear in the region's feeds for {cities}.",
+  "duty.outReleaseClosed":
+    "The alert isn't public, so it goes into no feed: its envelope is addressed to {cities}, for who may read it.",
+  "duty.outEndsClosed": "It no longer counts in the regional event. This can't be taken back.",
   "duty.outCancel":
     "A CAP message “Cancel” goes out in the name of {sender}: the alert should not have been given.",
   "duty.outClear":

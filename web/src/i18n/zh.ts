@@ -365,7 +365,10 @@ export const zh: Readonly<Record<Key, string>> = {
   "duty.outAcknowledge": "地图和列表将显示{name}已受理。不会向城市发送消息。",
   "duty.outRelease": "该预警将出现在区域面向{cities}的订阅源中，信封（EDXL-DE）也以其为收件方。",
   "duty.outReleaseEvent":
-    "该事件及其预警（现有{count}条及后续并入的）将出现在区域面向{cities}的订阅源中。",
+    "该事件及其公开预警（现有{count}条及后续并入的）将出现在区域面向{cities}的订阅源中。",
+  "duty.outReleaseClosed":
+    "该预警不公开，不进入订阅源；其信封（EDXL-DE）以{cities}为收件方，供有权者读取。",
+  "duty.outEndsClosed": "它不再计入区域事件。此操作不可撤回。",
   "duty.outCancel": "将以{sender}的名义发出CAP“Cancel”消息：该预警不应发布。",
   "duty.outClear": "将以{sender}的名义发出CAP“Update”（AllClear）消息：危险已解除。",
   "duty.outEnds": "它将从{cities}的订阅源中消失，不再计入区域事件。此操作不可撤回。",
