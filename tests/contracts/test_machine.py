@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from conurb.errors import ConurbError
 from conurb.model.changes import Change
 from conurb.model.operations.temporal import DeleteInstance, UpdateInstance
+from conurb.model.query.tree import Restriction
 from conurb.store.contract import EvolutionPage, Store
 from conurb.store.engines import open_store
 from tests.contracts import generate
@@ -127,7 +128,7 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.run(self.store.evolution(query))
         _compare_pages(found, self.memory.evolution(query))
 
-    @rule(restriction=generate.restrictions)
+    @rule(restriction=st.just(Restriction()) | generate.restrictions)
     def discover(self, restriction: Any) -> None:
         assert self.run(self.store.list_types(restriction)) == self.memory.list_types(restriction)
         found = self.run(self.store.list_attributes(restriction))

@@ -9,12 +9,14 @@ from typing import Any, cast
 import pytest
 
 from conurb.model.entity import Entity
+from conurb.model.operations.attribute import DeleteAttribute
 from conurb.model.operations.entity import DeleteEntity, UpsertEntity
 from conurb.model.query.tree import Restriction
 from conurb.model.time import parse_us
 from conurb.model.vocabulary import platform_terms
 from conurb.node.inventory import Inventory
 from conurb.store.contract import Record, Store
+from conurb.store.usage import KeptUsage, Usage
 from tests.contracts.conftest import ManualClock
 
 BUS, TRAM = "https://example.org/Bus", "https://example.org/Tram"
@@ -164,3 +166,45 @@ async def test_what_is_measured_while_others_write_counts_each_object_once(
     await writing
     assert all(50 <= one.survey[BUS].count <= 100 for one in asked)
     assert (await inventory.survey()).survey[BUS].count == 100
+
+
+async def test_types_and_attributes_follow_what_is_written_of_each_object(store: Store) -> None:
+    async def found() -> tuple[dict[str, int], dict[str, tuple[int, tuple[str, ...]]]]:
+        return (
+            {one.iri: one.entity_count for one in await store.list_types()},
+            {one.iri: (one.count, one.kinds) for one in await store.list_attributes()},
+        )
+
+    await write(store, vehicle("1", BUS), vehicle("2", TRAM))
+    assert await found() == ({BUS: 1, TRAM: 1}, {SPEED: (2, ("Property",))})
+    # Both change their types: how many there are of each stays, what they have doesn't.
+    link = {SPEED: [{"type": "Relationship", "object": "urn:x:2"}]}
+    await write(store, replace(vehicle("1", TRAM), attrs=link), vehicle("2", BUS))
+    assert await found() == ({BUS: 1, TRAM: 1}, {SPEED: (2, ("Property", "Relationship"))})
+    assert {one.iri: dict(one.attributes) for one in await store.list_types()} == {
+        BUS: {SPEED: ("Property",)},
+        TRAM: {SPEED: ("Relationship",)},
+    }
+    await store.apply([DeleteAttribute("urn:x:1", SPEED)])
+    assert await found() == ({BUS: 1, TRAM: 1}, {SPEED: (1, ("Property",))})
+    await store.apply([DeleteEntity("urn:x:1"), DeleteEntity("urn:x:2")])
+    assert await found() == ({}, {})
+    await write(store, vehicle("1", BUS, at=(121, 31)))
+    assert await found() == ({BUS: 1}, {SPEED: (1, ("Property",)), PLACE: (1, ("GeoProperty",))})
+
+
+async def test_a_write_to_one_of_many_does_not_have_all_counted_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(store, *(vehicle(str(number), BUS) for number in range(20)))
+    await store.list_types()
+    counted: list[Any] = []
+
+    def keep(_: KeptUsage, usage: Usage, *given: Any, **more: Any) -> Usage:
+        counted.append(usage)
+        return usage
+
+    monkeypatch.setattr(KeptUsage, "keep", keep)
+    await write(store, vehicle("3", BUS, at=(121, 31)), vehicle("20", TRAM))
+    assert {one.iri: one.entity_count for one in await store.list_types()} == {BUS: 20, TRAM: 1}
+    assert counted == []

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import apsw
+import orjson
 
 from conurb.model.query.tree import Restriction
-from conurb.store.sqlite.journal import last_seq
+from conurb.store.sqlite.journal import last_seq, read_journal
 from conurb.store.sqlite.predicates import Predicates
-from conurb.store.sqlite.rows import Terms, texts
+from conurb.store.sqlite.rows import HEAD_TERM, Terms, texts
 from conurb.store.sqlite.sources import Current, Parameters, Reach, conjunction
-from conurb.store.usage import KeptUsage, Usage
+from conurb.store.usage import KeptUsage, Usage, retyped
 
 
 def count_usage(
@@ -27,6 +29,13 @@ def count_usage(
     known = kept.find(restriction, seq=seq, now_us=now_us)
     if known is not None:
         return known
+    after = kept.begin(restriction, seq=seq, now_us=now_us)
+    if after is not None:
+        records = read_journal(connection, after=after, limit=seq - after)
+        if not _any_head(connection, retyped(records)):
+            followed = kept.follow(records, seq=seq, now_us=now_us)
+            if followed is not None:
+                return followed
     reach = Reach(connection, terms, Parameters(), now_us)
     source = Current(reach)
     where = conjunction([source.alive(), Predicates(reach, restriction).restriction(source)])
@@ -40,10 +49,21 @@ def count_usage(
         values,
     ).fetchall()
     until: Any = connection.execute(
-        "SELECT min(expires) FROM entity WHERE due IS NOT NULL AND expires > ?", (now_us,)
+        "SELECT min(expires) FROM entity WHERE due IS NOT NULL AND type IS NOT NULL"
     ).get
     usage = Usage(
-        tuple((texts(types), count) for types, count in objects),
-        tuple((texts(types), name, kind, count) for types, name, kind, count in instances),
+        Counter({texts(types): count for types, count in objects}),
+        Counter({(texts(types), name, kind): count for types, name, kind, count in instances}),
     )
     return kept.keep(usage, restriction, seq=seq, until_us=until)
+
+
+def _any_head(connection: apsw.Connection, written: list[tuple[str, int]]) -> bool:
+    """Whether one of these writes, as (id, stamp), changed more than attributes."""
+    found = connection.execute(
+        "SELECT 1 FROM json_each(?) w CROSS JOIN entity e ON e.id = w.value ->> 0 "
+        f"CROSS JOIN history h ON h.eid = e.eid AND h.attr = {HEAD_TERM} "
+        "AND h.recorded = w.value ->> 1 LIMIT 1",
+        (orjson.dumps(written).decode(),),
+    )
+    return found.get is not None

@@ -39,10 +39,10 @@ from conurb.store.sqlite.connections import Connections, InlineOverrunError
 from conurb.store.sqlite.documents import find_document, list_documents
 from conurb.store.sqlite.evolution import select_evolutions
 from conurb.store.sqlite.extent import measure
-from conurb.store.sqlite.journal import last_seq, last_stamp, prune
+from conurb.store.sqlite.journal import last_seq, last_stamp, prune, read_journal
 from conurb.store.sqlite.news import News
 from conurb.store.sqlite.places import select_places
-from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of, record_of
+from conurb.store.sqlite.rows import ENTITY_COLUMNS, HISTORY_COLUMNS, Terms, entity_of
 from conurb.store.sqlite.select import Selected, select_page
 from conurb.store.sqlite.survey import survey
 from conurb.store.sqlite.tiles import draw_tile
@@ -338,15 +338,9 @@ class SqliteStore:
     async def journal(self, *, after: int, limit: int = 1000) -> list[Record]:
         """Read the journal in order, from the entry after `after`."""
 
-        def work(connection: apsw.Connection) -> list[Record]:
-            rows = connection.execute(
-                "SELECT seq, at, kind, id, head, touched, before, after FROM journal "
-                "WHERE seq > ? ORDER BY seq LIMIT ?",
-                (after, limit),
-            )
-            return [record_of(row) for row in rows]
-
-        return await self._connections.read(work)
+        return await self._connections.read(
+            lambda connection: read_journal(connection, after=after, limit=limit)
+        )
 
     async def journal_end(self) -> int:
         """Give the number of the last entry; 0 for none."""

@@ -8,10 +8,10 @@ from typing import Any, Final
 import apsw
 import orjson
 
-from conurb.store.contract import ELSEWHERE
+from conurb.store.contract import ELSEWHERE, Record
 from conurb.store.rows import JournalRow
 from conurb.store.sqlite.births import journal_after
-from conurb.store.sqlite.rows import journal_head
+from conurb.store.sqlite.rows import journal_head, record_of
 
 INSERT_JOURNAL: Final = """
 INSERT INTO journal (at, kind, id, head, touched, before, after) VALUES (?, ?, ?, ?, ?, ?, ?)"""
@@ -43,6 +43,16 @@ def journal_row(row: JournalRow, documents: Mapping[int, str]) -> tuple[Any, ...
         orjson.dumps(row.before).decode() if row.before else None,
         after,
     )
+
+
+def read_journal(connection: apsw.Connection, *, after: int, limit: int) -> list[Record]:
+    """Read the journal in order, from the entry after `after`."""
+    rows = connection.execute(
+        "SELECT seq, at, kind, id, head, touched, before, after FROM journal "
+        "WHERE seq > ? ORDER BY seq LIMIT ?",
+        (after, limit),
+    )
+    return [record_of(row) for row in rows]
 
 
 def last_seq(connection: apsw.Connection) -> int:

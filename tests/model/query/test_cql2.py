@@ -171,7 +171,8 @@ def test_text_says_what_the_json_says(text: str, document: Any) -> None:
         ("S_DISJOINT(location, POINT(0 0))", True),
         ("NOT S_WITHIN(location, BBOX(0, 0, 1, 1))", True),
         (
-            "NOT (S_WITHIN(location, BBOX(120, 31, 121, 32)) OR NOT S_DISJOINT(POINT(0 0), location))",
+            "NOT (S_WITHIN(location, BBOX(120, 31, 121, 32))"
+            " OR NOT S_DISJOINT(POINT(0 0), location))",
             False,
         ),
         ("S_TOUCHES(location, LINESTRING(120 31, 121 31))", False),
