@@ -54,15 +54,33 @@ export const INKS: Readonly<Record<Theme, Ink>> = {
 
 /** The first layer of labels: what is drawn as line or dot goes beneath it. */
 export const LABELS_FROM = "water-names";
-/** Areas go beneath the water, which shows through them where they cover it. */
+/**
+ * Areas and their edges go beneath the water, which shows through them where they cover it: each
+ * change between sources from one layer to the next has the tiles' masks drawn anew, twice.
+ */
 export const WATER_FROM = "rivers";
+
+/** The source and the layer of the areas that are marked. */
+export const MARKS = "marks";
+/**
+ * Pixels around a tile that are cut out of objects with it: half of the widest line. MapLibre's own
+ * 128 draw most of a border twice.
+ */
+export const BUFFER_PX = 16;
 
 /** Write the style beneath the layers. */
 export function baseStyle(theme: Theme, lang: Language): StyleSpecification {
   const ink = INKS[theme];
   return {
     version: 8,
-    sources: { base: { type: "geojson", data: new URL(baseUrl, location.href).href } },
+    sources: {
+      base: {
+        type: "geojson",
+        data: new URL(baseUrl, location.href).href,
+        buffer: BUFFER_PX,
+      },
+      [MARKS]: { type: "geojson", data: { type: "FeatureCollection", features: [] } },
+    },
     layers: [
       { id: "sea", type: "background", paint: { "background-color": ink.sea } },
       {
@@ -98,6 +116,17 @@ export function baseStyle(theme: Theme, lang: Language): StyleSpecification {
         source: "base",
         filter: ["==", ["get", "kind"], "lake"],
         paint: { "fill-color": ink.water, "fill-opacity": 0.62 },
+      },
+      // A hidden layer costs nothing; the source is empty most of the time.
+      {
+        id: MARKS,
+        type: "line",
+        source: MARKS,
+        layout: { "line-join": "round", visibility: "none" },
+        paint: {
+          "line-color": ["case", ["get", "hover"], ink.hover, ink.selected],
+          "line-width": ["case", ["get", "hover"], 2, 3.2],
+        },
       },
       {
         id: LABELS_FROM,

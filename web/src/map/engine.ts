@@ -16,6 +16,7 @@ import { headersOf } from "../api/http";
 import type { Box } from "../api/layers";
 import type { Language, Theme, View } from "../state/model";
 import { baseStyle, INKS, LABELS_FROM, WATER_FROM } from "./base";
+import { Marks } from "./marks";
 import {
   collection,
   drawn,
@@ -71,8 +72,7 @@ export class Engine {
   on: Handlers = {};
 
   #scene: Scene = { layers: [], selected: [] };
-  #marked: { source: string; layer: string | undefined; id: string }[] = [];
-  #hovered: { source: string; layer: string | undefined; id: string } | null = null;
+  readonly #marks: Marks;
   #structure = "";
   #data = new Map<string, unknown>();
   #theme: Theme;
@@ -113,8 +113,10 @@ export class Engine {
         return own && Authorization !== undefined ? { url, headers: { Authorization } } : { url };
       },
     });
+    this.#marks = new Marks(this.map);
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();
+    this.map.on("style.load", () => leaveOutSky(this.map));
     this.map.on("load", () => {
       this.#ready = true;
       this.#build();
@@ -136,7 +138,8 @@ export class Engine {
     this.map.on("idle", () => this.on.drawn?.());
     this.map.on("click", (event) => this.on.picked?.(this.#pick(event), event.originalEvent));
     this.map.on("mousemove", (event) => this.#hover(event));
-    this.map.on("mouseout", () => this.#setHovered(null));
+    this.map.on("mouseout", () => this.#leave());
+    this.map.on("dragstart", () => this.#leave());
   }
 
   /** Draw a scene: only what differs from the one before is touched. */
@@ -187,8 +190,7 @@ export class Engine {
 
   /** Mark an object as the one under the pointer, from elsewhere on the page. */
   point(id: string | null): void {
-    const found = id === null ? null : this.#sourceOf(id);
-    this.#setHovered(found);
+    this.#marks.hover(id);
   }
 
   /** Ask for the tiles of a layer again. */
@@ -229,7 +231,7 @@ export class Engine {
     if (structure !== this.#structure) this.#rebuild(structure);
     for (const one of layers) this.#feed(one);
     this.#colour();
-    this.#mark();
+    this.#marks.choose(this.#scene);
   }
 
   #rebuild(structure: string): void {
@@ -253,12 +255,12 @@ export class Engine {
     const ink = INKS[this.#theme];
     for (const one of this.#scene.layers) {
       for (const layer of drawn(one, this.#theme, ink)) {
-        const before = layer.type === "fill" ? WATER_FROM : LABELS_FROM;
+        const before = isArea(one.layer) ? WATER_FROM : LABELS_FROM;
         this.map.addLayer(layer, layer.type === "symbol" ? undefined : before);
       }
     }
     this.#structure = structure;
-    this.#marked = [];
+    this.#marks.forget();
   }
 
   /** Give a layer's sources what they are to hold, when it differs from what they do. */
@@ -305,40 +307,11 @@ export class Engine {
     return one.tiles === null ? { source, id } : { source, sourceLayer: one.layer.collection, id };
   }
 
-  #mark(): void {
-    for (const { source, layer, id } of this.#marked) {
-      if (this.map.getSource(source) === undefined) continue;
-      this.map.setFeatureState(at(source, layer, id), { selected: false });
-    }
-    this.#marked = this.#scene.selected.flatMap((id) => {
-      const found = this.#sourceOf(id);
-      return found === null ? [] : [found];
-    });
-    for (const { source, layer, id } of this.#marked) {
-      this.map.setFeatureState(at(source, layer, id), { selected: true });
-    }
-  }
-
-  /** Find where an object is drawn: by those that came whole, else by its type. */
-  #sourceOf(id: string): { source: string; layer: string | undefined; id: string } | null {
-    for (const one of [...this.#scene.layers].reverse()) {
-      const source = sourceId(one.layer);
-      if (one.features !== null) {
-        if (one.features.some((feature) => feature.id === id))
-          return { source, layer: undefined, id };
-      } else if (id.includes(`:${one.layer.type}:`)) {
-        return { source, layer: one.layer.collection, id };
-      }
-    }
-    return null;
-  }
-
   #pick(event: MapMouseEvent): Picked | null {
     const { x, y } = event.point;
     const ids = this.map
-      .getStyle()
-      .layers.filter(({ id }) => id.startsWith(PREFIX) && !/:(names|edge|mark|count)$/.test(id))
-      .map(({ id }) => id);
+      .getLayersOrder()
+      .filter((id) => id.startsWith(PREFIX) && !/:(names|edge|mark|count)$/.test(id));
     if (ids.length === 0) return null;
     const found = this.map.queryRenderedFeatures(
       [
@@ -367,32 +340,28 @@ export class Engine {
   }
 
   #hover(event: MapMouseEvent): void {
+    // Who drags the map points at nothing on it, and to look up what is there costs each frame.
+    if (event.originalEvent.buttons !== 0) return;
     const picked = this.#pick(event);
     this.map.getCanvas().style.cursor = picked === null ? "" : "pointer";
-    this.#setHovered(picked?.id ? this.#sourceOf(picked.id) : null);
+    this.#marks.hover(picked?.id ?? null);
     this.on.hovered?.(picked);
   }
 
-  #setHovered(next: { source: string; layer: string | undefined; id: string } | null): void {
-    const before = this.#hovered;
-    if (before?.id === next?.id && before?.source === next?.source) return;
-    if (before !== null && this.map.getSource(before.source) !== undefined) {
-      this.map.setFeatureState(at(before.source, before.layer, before.id), { hover: false });
-    }
-    if (next !== null && this.map.getSource(next.source) !== undefined) {
-      this.map.setFeatureState(at(next.source, next.layer, next.id), { hover: true });
-    }
-    this.#hovered = next;
-    if (next === null) this.on.hovered?.(null);
+  #leave(): void {
+    this.#marks.hover(null);
+    this.on.hovered?.(null);
   }
 }
 
-function at(
-  source: string,
-  layer: string | undefined,
-  id: string,
-): { source: string; sourceLayer?: string; id: string } {
-  return layer === undefined ? { source, id } : { source, sourceLayer: layer, id };
+/**
+ * MapLibre draws a transparent sky over the whole canvas on every frame and has no switch for it. This
+ * map is looked at from straight above, where none is seen, and where a machine draws in software
+ * the sky costs as much as the land and the areas. Without what it is drawn from it is left out.
+ */
+function leaveOutSky(map: MapLibre): void {
+  const sky = map.style.sky as { getEvaluated?: () => unknown } | null;
+  if (sky?.getEvaluated !== undefined) sky.getEvaluated = () => undefined;
 }
 
 function boundsOf([west, south, east, north]: Box): LngLatBoundsLike {

@@ -5,7 +5,7 @@ import type { ExpressionSpecification, LayerSpecification, SourceSpecification }
 import type { Feature } from "../api/features";
 import type { LayerInfo } from "../api/layers";
 import type { Theme } from "../state/model";
-import { FONT, FONT_BOLD, type Ink } from "./base";
+import { BUFFER_PX, FONT, FONT_BOLD, type Ink } from "./base";
 import { NO_FIGURE } from "./palettes";
 import { labelPoint } from "./shapes";
 
@@ -31,6 +31,8 @@ export interface Scene {
 
 export const PREFIX = "layer:";
 const COUNTED = "point_count";
+/** Dots that stand for so many have the number beside them; of the others the pointer tells it. */
+const NUMBERED_MIN = 100;
 
 /** Name of the source of a layer; `part` is `labels` or `live`. */
 export function sourceId(layer: LayerInfo, part = ""): string {
@@ -46,7 +48,8 @@ export function sourcesOf(
   const promoteId = "id";
   const sources: Record<string, SourceSpecification> = {};
   if (one.features !== null) {
-    sources[sourceId(layer)] = { type: "geojson", data: collection(one.features), promoteId };
+    const data = collection(one.features);
+    sources[sourceId(layer)] = { type: "geojson", data, promoteId, buffer: BUFFER_PX };
     if (isArea(layer) && layer.label !== null) {
       sources[sourceId(layer, "labels")] = { type: "geojson", data: labels(one) };
     }
@@ -59,7 +62,8 @@ export function sourcesOf(
       maxzoom: 16,
       ...(bounds === undefined ? {} : { bounds: [...bounds] as [number, number, number, number] }),
     };
-    sources[sourceId(layer, "live")] = { type: "geojson", data: collection(one.live), promoteId };
+    const data = collection(one.live);
+    sources[sourceId(layer, "live")] = { type: "geojson", data, promoteId, buffer: BUFFER_PX };
   }
   return sources;
 }
@@ -121,6 +125,7 @@ function areas(
   ink: Ink,
 ): LayerSpecification[] {
   const opacity = one.opacity / 100;
+  const whole = one.features !== null;
   const fill: ExpressionSpecification | string =
     one.layer.form === "choropleth"
       ? ["to-color", ["coalesce", ["feature-state", "colour"], NO_FIGURE[theme]]]
@@ -132,33 +137,39 @@ function areas(
       ...from,
       paint: {
         "fill-color": fill,
-        "fill-opacity": hidden(one.layer.form === "choropleth" ? opacity : opacity * 0.55),
+        // The edge is drawn over it as a line of its own.
+        "fill-antialias": false,
+        "fill-opacity": unmoved(one, one.layer.form === "choropleth" ? opacity : opacity * 0.55),
       },
     },
     {
       id: `${id}:edge`,
       type: "line",
       ...from,
-      layout: { "line-join": "round" },
       paint: {
         "line-color": one.layer.form === "choropleth" ? ink.border : colour(one.layer, theme),
         "line-width": 0.9,
-        "line-opacity": hidden(opacity),
+        "line-opacity": unmoved(one, opacity),
       },
     },
     // What is marked is drawn again on top, so that no neighbour's edge runs over it.
-    {
-      id: `${id}:mark`,
-      type: "line",
-      ...from,
-      layout: { "line-join": "round" },
-      paint: {
-        "line-color": marked(ink.selected, ink.hover, ink.border),
-        "line-width": marked(3.2, 2, 0),
-        "line-opacity": marked(1, 1, 0),
-      },
-    },
+    ...(whole ? [] : [outline(id, from, ink)]),
   ];
+}
+
+/** Outlines of the areas of tiles that are marked; those of areas that came whole are MARKS. */
+function outline(id: string, from: From, ink: Ink): LayerSpecification {
+  return {
+    id: `${id}:mark`,
+    type: "line",
+    ...from,
+    layout: { "line-join": "round" },
+    paint: {
+      "line-color": marked(ink.selected, ink.hover, ink.border),
+      "line-width": marked(3.2, 2, 0),
+      "line-opacity": marked(1, 1, 0),
+    },
+  };
 }
 
 function lines(
@@ -184,7 +195,7 @@ function lines(
         12,
         marked(7, 5, 3.5),
       ],
-      "line-opacity": hidden(one.opacity / 100),
+      "line-opacity": unmoved(one, one.opacity / 100),
     },
   };
 }
@@ -196,35 +207,39 @@ function dots(
   theme: Theme,
   ink: Ink,
 ): LayerSpecification[] {
-  const opacity = one.opacity / 100;
+  const opacity = Number((one.opacity / 100).toFixed(3));
+  const tiled = "source-layer" in from;
   const several: ExpressionSpecification = ["has", COUNTED];
-  return [
+  // A dot that stands for many is hardly wider than that of one: it shares its tile with a thousand
+  // others, 16 pixels apart, and the map has to be seen between them.
+  const wider: ExpressionSpecification = ["*", 0.4, ["ln", ["get", COUNTED]]];
+  const radius = (alone: number, grown: number): ExpressionSpecification => {
+    const single = marked(grown + 2, grown, alone);
+    return tiled ? unmoved(one, ["case", several, ["+", alone, wider], single]) : single;
+  };
+  const dot: LayerSpecification[] = [
     {
       id,
       type: "circle",
       ...from,
       paint: {
         "circle-color": colour(one.layer, theme),
-        "circle-radius": [
-          "interpolate",
-          ["linear"],
-          ["zoom"],
-          5,
-          ["case", several, ["+", 4, ["ln", ["get", COUNTED]]], marked(7, 5, 3)],
-          12,
-          ["case", several, ["+", 8, ["*", 1.4, ["ln", ["get", COUNTED]]]], marked(11, 9, 6)],
-        ],
+        "circle-radius": ["interpolate", ["linear"], ["zoom"], 5, radius(3, 5), 12, radius(6, 9)],
         "circle-stroke-color": marked(ink.selected, ink.hover, ink.halo),
-        "circle-stroke-width": marked(3, 2, 1),
-        "circle-opacity": hidden(opacity),
-        "circle-stroke-opacity": hidden(opacity),
+        "circle-stroke-width": unmoved(one, marked(3, 2, 1)),
+        "circle-opacity": opacity,
+        "circle-stroke-opacity": opacity,
       },
     },
+  ];
+  if (!tiled) return dot;
+  return [
+    ...dot,
     {
       id: `${id}:count`,
       type: "symbol",
       ...from,
-      filter: several,
+      filter: ["all", several, [">=", ["get", COUNTED], NUMBERED_MIN]],
       minzoom: 8,
       layout: {
         "text-field": ["to-string", ["get", COUNTED]],
@@ -322,6 +337,15 @@ function marked<T extends string | number | ExpressionSpecification>(
 }
 
 /** What has moved since the tile was made is drawn from the live source instead. */
-function hidden(opacity: number): ExpressionSpecification {
-  return ["case", ["boolean", ["feature-state", "moved"], false], 0, Number(opacity.toFixed(3))];
+function unmoved<T extends number | ExpressionSpecification>(
+  one: SceneLayer,
+  value: T,
+): T | ExpressionSpecification {
+  if (one.tiles === null) return value;
+  return [
+    "case",
+    ["boolean", ["feature-state", "moved"], false],
+    0,
+    value,
+  ] as unknown as ExpressionSpecification;
 }
