@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from conurb.app import build_host
@@ -65,7 +64,7 @@ async def contents(store: str, tenant: str | None) -> list[Mapping[str, Any]]:
     await opened.open()
     try:
         assert await opened.check() == []
-        return sorted([row async for row in opened.export()], key=orjson.dumps)
+        return [row async for row in opened.export()]
     finally:
         await opened.close()
 
@@ -86,6 +85,9 @@ async def test_an_export_comes_back_exactly(stores: Any, tmp_path: Path, name: s
     assert set(exported.rows) == {None, "roads"}
     assert exported == imported
     await same(source, target)
+    if not name.endswith(".gz"):  # which holds the time
+        await export_node(open_shelf(target), tmp_path / "again.jsonl")
+        assert (tmp_path / "again.jsonl").read_bytes() == (tmp_path / name).read_bytes()
 
 
 async def test_a_backup_comes_back_exactly(stores: Any, tmp_path: Path) -> None:

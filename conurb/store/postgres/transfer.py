@@ -33,8 +33,8 @@ FROM object o LEFT JOIN entity e ON e.eid = o.eid ORDER BY o.id
 """
 _HISTORY: Final = """
 SELECT o.id, h.attr, h.dataset, h.at, h.recorded, h.superseded, h.number, h.kind, h.body
-FROM object o JOIN history h ON h.eid = o.eid
-ORDER BY o.id, h.attr, h.dataset, h.at, h.recorded, h.number
+FROM object o JOIN history h ON h.eid = o.eid JOIN term t ON t.tid = h.attr
+ORDER BY o.id, t.iri, h.dataset, h.at, h.recorded, h.number
 """
 _JOURNAL: Final = """
 SELECT seq, at, kind, id, typeset, scope, created, modified, expires, touched, before, after

@@ -54,8 +54,9 @@ def _export_history(connection: apsw.Connection, terms: Terms) -> Iterator[dict[
     rows = connection.execute(
         "SELECT e.id, h.attr, h.dataset, h.at, h.recorded, h.superseded, h.number, h.body, "
         "CASE WHEN h.body IS NULL THEN h.val END "
-        "FROM entity e CROSS JOIN history h ON h.eid = e.eid "
-        "ORDER BY e.id, h.attr, h.dataset, h.at, h.recorded"
+        "FROM entity e CROSS JOIN history h ON h.eid = e.eid CROSS JOIN term t ON t.id = h.attr "
+        "LEFT JOIN term d ON d.id = h.dataset "
+        "ORDER BY e.id, t.iri, d.iri, h.at, h.recorded"
     )
     for entity_id, attr, dataset, at, recorded, superseded, number, body, kind in rows:
         yield {
