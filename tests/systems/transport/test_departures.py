@@ -87,6 +87,13 @@ def test_a_late_trip_of_yesterday_is_todays_departure() -> None:
     assert date.fromtimestamp(NOON_US / 1e6) == date(2026, 6, 1)
 
 
+def test_before_midnight_what_leaves_after_it_is_shown_too() -> None:
+    late_us = NOON_US + 11 * HOUR
+    shuttles = [one for one in leaving("a", from_us=late_us, hours=9) if one.trip == "s1"]
+    first = min(one.planned_us for one in shuttles if one.planned_us > NOON_US + 12 * HOUR)
+    assert first == NOON_US + 18 * HOUR, "the first one of the next day"
+
+
 def test_what_is_told_of_a_call_is_shown() -> None:
     late = Call("t1", "a", NOON_US, sequence=1, departure_us=NOON_US + 9 * MINUTE)
     one = trip(leaving("a", late), "t1")

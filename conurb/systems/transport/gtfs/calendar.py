@@ -47,7 +47,10 @@ def local_day(at_us: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(at_us / 1_000_000, zone).date()
 
 
-def service_days(at_us: int, zone: ZoneInfo) -> tuple[date, date]:
-    """Give the service days whose trips may run at a moment: today's, and yesterday's late ones."""
-    today = local_day(at_us, zone)
-    return today, today - timedelta(days=1)
+def service_days(from_us: int, to_us: int, zone: ZoneInfo) -> list[date]:
+    """List the service days whose trips may run in a window: its days, and the late ones of the
+    day before it.
+    """
+    first = local_day(from_us, zone) - timedelta(days=1)
+    days = (local_day(max(from_us, to_us), zone) - first).days
+    return [first + timedelta(days=number) for number in range(days + 1)]

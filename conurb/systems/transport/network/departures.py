@@ -84,7 +84,7 @@ def departures(
     for repeated in board.frequencies:
         repeats[repeated.trip_id].append(repeated)
     found: list[Departure] = []
-    for day in service_days(from_us, zone):
+    for day in service_days(from_us, to_us, zone):
         running = services_on(day, board.calendars, board.exceptions)
         start_us = service_day_start_us(day, zone)
         name = day.strftime("%Y%m%d")
