@@ -40,7 +40,7 @@ export interface LayerInfo {
   readonly classes: readonly ClassInfo[];
   readonly categorical: boolean;
   readonly colour: string;
-  readonly provenance: Provenance;
+  readonly provenance: Provenance | null;
   readonly freshS: number | null;
   readonly visible: boolean;
   readonly order: number;
