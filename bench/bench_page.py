@@ -39,6 +39,8 @@ FRAME_P95_MS_MAX = 250
 DRAWN_PERCENT_MIN = 10
 GROWTH_MB_MAX = 20
 TIMEOUT_S = 1_200
+BEGUN_S_MAX = 60
+VEHICLE = "https://smartdatamodels.org/dataModel.Transportation/Vehicle"
 JSON_LD = {"Content-Type": "application/json", "NGSILD-Tenant": TENANT}
 
 
@@ -79,8 +81,8 @@ def load_points(url: str, folder: Path) -> None:
     )
 
 
-def move(url: str, stop: threading.Event) -> None:
-    """Move objects about, each once a second, until told to stop."""
+def move(url: str, begun: threading.Event, stop: threading.Event) -> None:
+    """Move objects about, each once a second, until told to stop; say when they are there."""
     chance = random.Random(11)
     places = [(chance.uniform(120, 122), chance.uniform(30, 32)) for _ in range(MOVING)]
     with httpx.Client(base_url=url, timeout=60) as client:
@@ -89,7 +91,7 @@ def move(url: str, stop: threading.Event) -> None:
             batch = [
                 {
                     "id": f"urn:ngsi-ld:Vehicle:bench:{number}",
-                    "type": "Vehicle",
+                    "type": VEHICLE,
                     "location": {
                         "type": "GeoProperty",
                         "value": {"type": "Point", "coordinates": place},
@@ -100,6 +102,7 @@ def move(url: str, stop: threading.Event) -> None:
             client.post(
                 "/ngsi-ld/v1/entityOperations/upsert", json=batch, headers=JSON_LD
             ).raise_for_status()
+            begun.set()
             if stop.wait(1.0):
                 return
 
@@ -176,10 +179,12 @@ def _pan(url: str, folder: Path) -> list[bool]:
 
 def _live(url: str, minutes: float) -> list[bool]:
     print(f"{MOVING:,} objects that move once a second, for {minutes:g} minutes")
-    stop = threading.Event()
-    mover = threading.Thread(target=move, args=(url, stop))
+    begun, stop = threading.Event(), threading.Event()
+    mover = threading.Thread(target=move, args=(url, begun, stop))
     mover.start()
     try:
+        if not begun.wait(BEGUN_S_MAX):
+            raise SystemExit("the objects could not be written")
         used = measured("live", f"{url}/?layers=vehicle&view=121,31,8", str(minutes * 60))
     finally:
         stop.set()

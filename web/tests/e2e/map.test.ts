@@ -95,6 +95,29 @@ test("an object is chosen on the map, and a second one beside it with Shift", as
     .toBe("urn:ngsi-ld:City:hefei:hefei,urn:ngsi-ld:City:luan:luan");
 });
 
+test("an area is outlined under the pointer and when it is chosen, and no longer after", async ({
+  page,
+}) => {
+  await open(page, "?view=117,31.5,7&panel=share");
+  const map = page.locator("#map canvas");
+  const { x = 0, y = 0, width = 0, height = 0 } = (await map.boundingBox()) ?? {};
+  const hefei = { x: width / 2 + 55, y: height / 2 - 75 };
+  // The north-west of the area: what is said at the pointer stands to its south-east.
+  const clip = { x: x + hefei.x - 90, y: y + hefei.y - 90, width: 85, height: 85 };
+  const seen = async (): Promise<string> => (await page.screenshot({ clip })).toString("base64");
+  const plain = await seen();
+  await map.hover({ position: hefei });
+  await expect.poll(seen).not.toBe(plain);
+  const hovered = await seen();
+  await map.click({ position: hefei });
+  await expect.poll(seen).not.toBe(hovered);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await expect.poll(() => param(page, "select")).toBeNull();
+  await page.mouse.move(5, 5);
+  await expect.poll(seen).toBe(plain);
+});
+
 test("an object that changes moves on the map without a reload, and one that is gone leaves it", async ({
   page,
   request,
