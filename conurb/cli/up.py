@@ -112,6 +112,8 @@ async def _load(host: Host, pack: Pack, *, again: bool) -> Loaded:
 def _welcome(
     pack: Pack, settings: Settings, folder: Path, loaded: Loaded, elapsed_s: float
 ) -> None:
+    from conurb.http.page import is_built
+
     scheme = "http" if settings.tls_certificate is None else "https"
     address = "127.0.0.1" if settings.host in _ANY_ADDRESS else settings.host
     url = f"{scheme}://{f'[{address}]' if ':' in address else address}:{settings.port}"
@@ -120,6 +122,8 @@ def _welcome(
     first = pack.cities[0].id
     state = "loaded" if loaded.written else "as it was"
     command = _command()
+    tries = "".join(f"  {command} {one}{at}\n" for one in _tries(pack))
+    page = "One Map" if is_built() else "what is running"
     running = ""
     if settings.systems:
         told = "; what is replayed or simulated says so" if settings.replay else ""
@@ -128,21 +132,37 @@ def _welcome(
         f"{names['en']} {names['zh']} is up: {loaded.cities} cities, each a node, and the region.\n"
         f"Ready in {elapsed_s:.1f} s; the pack is {state}; the stores are in {folder}\n"
         "\n"
-        f"  {url}/                      what is running\n"
+        f"  {url}/                      {page}\n"
         f"  {url}/ngsi-ld/v1/entities   the API (NGSI-LD); a city is a tenant: "
         f"NGSILD-Tenant: {first}\n"
         f"{running}"
         "\n"
         "Try:\n"
-        f"  {command} object query --type City --q 'population>5000000' "
-        f"--pick name,population{at}\n"
-        f"  {command} object history urn:ngsi-ld:City:{first}:{first} co2{at}\n"
-        f"  {command} object get urn:ngsi-ld:City:{first}:{first} --tenant {first} "
-        f"--pick name,gdp,area{at}\n"
+        f"{tries}"
         "\n"
         "Ctrl-C stops it.\n"
     )
     sys.stdout.flush()
+
+
+def _tries(pack: Pack) -> tuple[str, str, str]:
+    """Give three commands that answer something: of figures, where the pack has them."""
+    city = pack.cities[0]
+    known = {figure.column.attribute for figure in pack.iter_figures() if figure.city == city.id}
+    of_city = f"urn:ngsi-ld:City:{city.id}:{city.id}"
+    if {"population", "co2", "gdp", "area"} <= known:
+        return (
+            "object query --type City --q 'population>5000000' --pick name,population",
+            f"object history {of_city} co2",
+            f"object get {of_city} --tenant {city.id} --pick name,gdp,area",
+        )
+    x, y = city.centre
+    return (
+        "object query --type City --pick name,province",
+        "object query --type City --georel 'near;maxDistance==50000' --geometry Point "
+        f"--coordinates '[{x},{y}]' --pick name",
+        f"object get {of_city} --tenant {city.id} --pick name,province,administrativeCode",
+    )
 
 
 def _command() -> str:

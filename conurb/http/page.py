@@ -76,6 +76,11 @@ def find_body(path: Path, accepted: str) -> Body | None:
     return Body(path.read_bytes(), None) if path.is_file() else None
 
 
+def is_built() -> bool:
+    """Whether there is a page, rather than a plain word on what is running."""
+    return (FOLDER / "index.html").is_file()
+
+
 async def front(exchange: Exchange) -> Answer:
     """Give the page; without a build, say what is running."""
     body = await asyncio.to_thread(find_body, _folder(exchange) / "index.html", _accepted(exchange))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from conurb.cli.up import _tries
+from conurb.regions.pack import FIGURES_FILE, find_folder, read_pack
 from tests.services.postgres import free_port
 from tests.services.region import RunningRegion
 
@@ -45,6 +48,16 @@ def test_what_it_says_to_try_works(running_region: RunningRegion) -> None:
         )
         assert done.returncode == 0, f"{line}\n{done.stderr}"
         assert len(done.stdout.splitlines()) > 2, line
+
+
+def test_a_pack_without_figures_is_told_to_try_what_it_has(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(find_folder("yrd"), bare)
+    (bare / FIGURES_FILE).unlink()
+    said = " ".join(_tries(read_pack(str(bare))))
+    assert "population" not in said
+    assert "co2" not in said
+    assert "population" in " ".join(_tries(read_pack("yrd")))
 
 
 def test_a_type_query_to_the_region_is_answered_by_all_nodes(
