@@ -131,6 +131,8 @@ def _print_objects(
 
 def _with_identity(pick: str) -> str:
     names = [name.strip() for name in pick.split(",")]
+    if "" in names:
+        raise InvalidRequestError(f"--pick {pick!r}: a name is missing beside a comma")
     return ",".join(dict.fromkeys(["id", *names, "type"]))
 
 

@@ -165,6 +165,7 @@ def test_nobody_answering_is_said_with_what_to_do(cli: Cli) -> None:
     [
         (("object", "query", "--limit", "0"), "--limit 0"),
         (("object", "put", "gone.json"), "gone.json"),
+        (("object", "query", "--type", "T", "--pick", "a,,b"), "--pick 'a,,b'"),
         (("load",), "which files"),
         (("load", "x.csv", "--map", "a"), "attribute=column"),
         (("node", "import", "gone.jsonl", "--store", "n.db"), "no such file"),
