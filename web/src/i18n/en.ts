@@ -70,6 +70,7 @@ export const en = {
   "layers.up": "Move {layer} up",
   "layers.down": "Move {layer} down",
   "layers.zoom": "Zoom to {layer}",
+  "layers.crowds": "Where many lie close, one dot stands for several",
   "layers.details": "Details of {layer}",
   "layers.opacity": "Opacity",
   "layers.opacityOf": "Opacity of {layer}",

@@ -71,6 +71,7 @@ export const zh: Readonly<Record<Key, string>> = {
   "layers.up": "上移{layer}",
   "layers.down": "下移{layer}",
   "layers.zoom": "缩放到{layer}",
+  "layers.crowds": "密集处一个点代表多个对象",
   "layers.details": "{layer}的详情",
   "layers.opacity": "不透明度",
   "layers.opacityOf": "{layer}的不透明度",
