@@ -100,6 +100,7 @@ def build_host(settings: Settings, *, clock: Clock = system_clock) -> Host:
             page=settings.page_default,
             page_max=settings.page_max,
             batch_max=settings.batch_max,
+            journal_keep_s=settings.journal_keep_s,
         ),
         prepare=prepare,
         release=wire.close,

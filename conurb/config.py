@@ -77,6 +77,7 @@ class Settings:
     temporal_instances_max: int = 10_000
     query_text_max: int = 16_384
     freshness_s: float = 60.0
+    journal_keep_s: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= PORT_MAX:
@@ -96,6 +97,8 @@ class Settings:
                 raise ConfigError(f"{name}: {getattr(self, name)} is not at least 1")
         if self.freshness_s < 0:
             raise ConfigError(f"freshness_s: {self.freshness_s:g} is below 0")
+        if self.journal_keep_s < 0:
+            raise ConfigError(f"journal_keep_s: {self.journal_keep_s} is below 0")
         if self.page_default > self.page_max:
             raise ConfigError(
                 f"page_default: {self.page_default} is over page_max, {self.page_max}"

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 app = App(name="up", help="Bring a region up: a node per city, and the region's own.")
 
 STORE_FILE: Final = "region.db"
+REPLAYED_JOURNAL_S: Final = 900
+"""How long the journal of a region that replays is kept: what is replayed comes without an end."""
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104
 
 
@@ -84,6 +87,8 @@ def up(
             "recordings": recordings,
         },
     )
+    if settings.replay and not settings.journal_keep_s:
+        settings = replace(settings, journal_keep_s=REPLAYED_JOURNAL_S)
     check_address(settings.host, settings.port)
     folder.mkdir(parents=True, exist_ok=True)
     loaded = Loaded(0, 0)

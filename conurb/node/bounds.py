@@ -14,6 +14,8 @@ class Bounds:
     entities; `purge_max` the entities that one purge takes. `tenants_max` bounds the tenants of a
     process, `snapshots_max` and `entity_maps_max` those of a tenant; `snapshot_max` the entities of
     one snapshot, `entity_map_max` those of one map, `entity_maps_ids_max` those of all maps.
+    `journal_keep_s` is how long entries of the journal are kept that every reader has passed, in
+    seconds; 0 for ever.
     """
 
     page: int = 20
@@ -28,3 +30,4 @@ class Bounds:
     entity_maps_max: int = 1000
     entity_map_max: int = 100_000
     entity_maps_ids_max: int = 1_000_000
+    journal_keep_s: int = 0

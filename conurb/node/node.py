@@ -20,6 +20,7 @@ from conurb.node.entity_maps import EntityMaps
 from conurb.node.expiry import Reaper
 from conurb.node.inventory import Inventory
 from conurb.node.provide import Provision
+from conurb.node.pruning import JournalKeeper
 from conurb.node.snapshot_notice import SnapshotNotices
 from conurb.node.snapshots import NoRooms, Rooms, Snapshots
 from conurb.node.subscriptions import Subscriptions
@@ -90,7 +91,8 @@ class Node:
             tenant=tenant,
             join_entities_max=self.bounds.join_entities_max,
         )
-        self.reaper = Reaper(store, also=(self.snapshots.sweep,))
+        keeper = JournalKeeper(store, clock, keep_s=self.bounds.journal_keep_s)
+        self.reaper = Reaper(store, also=(self.snapshots.sweep, keeper.sweep))
 
     async def open(self) -> None:
         """Open the store and start what runs by itself; raise UnavailableError when it can't."""
