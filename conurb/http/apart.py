@@ -4,8 +4,8 @@ Reading a thousand entities takes the interpreter some twenty milliseconds: on t
 would hold up every look-up, and the writer besides. So bodies from `APART_BYTES_MIN` on go through
 a pipe to a process that does nothing but `conurb.http.reading.read_batch`; what comes back is
 marshalled, which the interpreter takes in five times as fast as it reads. The process starts with
-the first such body and ends when its input does, however this process ends. Where it can't be had
-the batch is read here.
+the first such body and ends when its input does, however this process ends. Until it is there, and
+where it can't be had, batches are read here.
 """
 
 from __future__ import annotations
@@ -46,6 +46,9 @@ COLLECTION_THRESHOLDS: Final = (200_000, 20, 20)
 PIPE_BYTES: Final = 1 << 20
 """Asked of the system for each pipe, so that a batch crosses in few pieces."""
 
+READY: Final = True
+"""What the other process says first."""
+
 _LENGTH_BYTES: Final = 8
 
 log = logging.getLogger(__name__)
@@ -59,6 +62,7 @@ class ApartReader:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._started: asyncio.Future[None] | None = None
         self._child: _Child | None = None
         self._end: weakref.finalize[..., Any] | None = None
         self._numbers: dict[int, tuple[int, Terms]] = {}
@@ -67,8 +71,17 @@ class ApartReader:
         """Read the entities of a batch of application/json; raise as `read_batch` does."""
         if len(body) < APART_BYTES_MIN:
             return read_batch(body, terms, limits)
+        if not self.start().done():
+            return await asyncio.to_thread(read_batch, body, terms, limits)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._read, body, terms, limits)
+
+    def start(self) -> asyncio.Future[None]:
+        """Start the process unless it was; what is given is done when it can read."""
+        if self._started is None:
+            loop = asyncio.get_running_loop()
+            self._started = loop.run_in_executor(self._thread, self._start)
+        return self._started
 
     def close(self) -> None:
         """End the process."""
@@ -85,7 +98,9 @@ class ApartReader:
         return _taken(said)
 
     def _ask(self, body: bytes, terms: Terms, limits: Limits) -> Any:
-        child = self._child or self._start()
+        child = self._child
+        if child is None:
+            raise EOFError
         known = self._numbers.get(id(terms))
         compiled = None
         if known is None:
@@ -96,15 +111,19 @@ class ApartReader:
         _put(child.asked, (known[0], compiled, limits.depth_max, limits.batch_max, body))
         return _take(child.answers)
 
-    def _start(self) -> _Child:
-        self._child = child = _Child()
-        self._end = weakref.finalize(self, child.end)
-        return child
+    def _start(self) -> None:
+        try:
+            self._child = child = _Child()
+            self._end = weakref.finalize(self, child.end)
+            _take(child.answers)
+        except (OSError, EOFError, ValueError) as error:
+            log.warning("there is no process that reads batches: %s", error or "it ended")
+            self._drop()
 
     def _drop(self) -> None:
         if self._end is not None:
             self._end()
-        self._child = self._end = None
+        self._child = self._end = self._started = None
         self._numbers.clear()
 
 
@@ -226,6 +245,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTION_THRESHOLDS)
     known: dict[int, Terms] = {}
+    _put(sys.stdout.buffer, READY)
     while True:
         try:
             message = _take(sys.stdin.buffer)

@@ -55,10 +55,11 @@ class Terms:
     """One compiled @context: from a name to its IRI and back.
 
     `source` is the user's @context as given, without the core @context; None when there is none.
-    `aliases` are a user's own words for `id` and `type` (JSON-LD keyword aliases).
+    `aliases` are words for `id` and `type` (JSON-LD keyword aliases); `renames` says whether a user
+    has words of their own.
     """
 
-    __slots__ = ("_compacted", "_expanded", "_nothing", "_prefixes", "aliases", "source")
+    __slots__ = ("_compacted", "_expanded", "_nothing", "_prefixes", "aliases", "renames", "source")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Terms:
     ) -> None:
         self.source = source
         self.aliases: Mapping[str, str] = dict(aliases or {})
+        self.renames = any(term != keyword for term, keyword in self.aliases.items())
         self._nothing = frozenset(nothing)
         self._prefixes = dict(prefixes)
         self._expanded: dict[str, str] = {}

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
@@ -17,6 +17,7 @@ from conurb.errors import ConurbError, InvalidRequestError, TooLargeError
 from conurb.http.apart import APART_BYTES_MIN, ApartReader
 from conurb.http.reading import Limits, read_batch
 from conurb.model.context import compile_context, core_terms
+from conurb.model.text import text_of
 
 LIMITS = Limits(depth_max=64, batch_max=2_000)
 NAMES = {"level": "https://example.org/level", "Gauge": "https://example.org/Gauge"}
@@ -43,8 +44,9 @@ def big(*more: Any) -> bytes:
 
 
 @pytest.fixture
-def reader() -> Iterator[ApartReader]:
+async def reader() -> AsyncIterator[ApartReader]:
     one = ApartReader()
+    await one.start()
     yield one
     one.close()
 
@@ -110,14 +112,27 @@ async def test_a_killed_process_costs_nothing_but_time(
     os.kill(first, signal.SIGKILL)
     assert await reader.read(big(), core_terms(), LIMITS) == expected
     assert "is gone" in caplog.text
+    await reader.start()
     assert await reader.read(big(), core_terms(), LIMITS) == expected
     assert children() - {first}
 
 
-async def test_small_batches_start_no_process(reader: ApartReader) -> None:
-    before = children()
+async def test_until_it_is_there_batches_are_read_here() -> None:
+    reader = ApartReader()
+    expected = read_batch(big(), core_terms(), LIMITS)
+    assert await reader.read(big(), core_terms(), LIMITS) == expected
+    await reader.start()
+    there = await reader.read(big(), core_terms(), LIMITS)
+    assert there == expected
+    assert text_of(there.entities[0]) is not None
+    reader.close()
+
+
+async def test_small_batches_start_no_process() -> None:
+    before, reader = children(), ApartReader()
     assert await reader.read(orjson.dumps([gauge(1)]), core_terms(), LIMITS)
     assert children() == before
+    reader.close()
 
 
 def test_the_process_ends_with_the_one_that_started_it() -> None:
@@ -128,7 +143,10 @@ def test_the_process_ends_with_the_one_that_started_it() -> None:
         "from conurb.model.context import core_terms\n"
         "reader = ApartReader()\n"
         "body = b'[' + b' ' * 200_000 + b'1]'\n"
-        "asyncio.run(reader.read(body, core_terms(), Limits(9, 9)))\n"
+        "async def main():\n"
+        "    await reader.start()\n"
+        "    await reader.read(body, core_terms(), Limits(9, 9))\n"
+        "asyncio.run(main())\n"
         "print(reader._child._process.pid, flush=True)\n"
         "sys.stdin.read()\n"
     )

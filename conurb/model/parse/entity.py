@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from conurb.errors import BadRequestDataError, InvalidRequestError
-from conurb.model.context import Terms, core_terms
+from conurb.model.context import Terms
 from conurb.model.entity import ENTITY_MEMBERS, NULL, Attributes, Entity, Instance
 from conurb.model.names import check_uri
 from conurb.model.parse.attribute import (
@@ -25,7 +25,6 @@ from conurb.model.scope import check_scopes
 from conurb.model.time import parse_us
 
 _HEAD: Final = ENTITY_MEMBERS
-_CORE_ALIASES: Final = len(core_terms().aliases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +144,7 @@ def plain_document(document: Any, terms: Terms) -> dict[str, Any]:
     if document.__class__ is not dict:
         raise InvalidRequestError("the body is not a JSON object")
     plain: dict[str, Any] = document
-    if "@id" in plain or "@type" in plain or len(terms.aliases) > _CORE_ALIASES:
+    if "@id" in plain or "@type" in plain or terms.renames:
         names = {"@id": "id", "@type": "type", **terms.aliases}
         plain = {names.get(key, key): value for key, value in plain.items()}
         if len(plain) < len(document):
