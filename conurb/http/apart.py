@@ -30,6 +30,7 @@ from conurb.http.reading import BatchRead, Limits, read_batch
 from conurb.model.context import Terms
 from conurb.model.entity import Attributes, Entity
 from conurb.model.text import EntityText, TextEntity, write_out
+from conurb.store.sqlite.values import regular
 
 APART_BYTES_MIN: Final = 100_000
 """Bodies from this size on are read apart: going there and back costs as much as reading less."""
@@ -188,7 +189,7 @@ def _crossing(entity: Entity, shared: dict[Any, Any]) -> tuple[Any, ...]:
 
     Marshal writes the same object once, so what most entities have in common is `shared`.
     """
-    text = write_out(entity.attrs)
+    text = write_out(entity.attrs, regular)
     types = shared.setdefault(entity.types, entity.types)
     if text is None:
         return entity.id, types, entity.scope, entity.expires_at, None, entity.attrs

@@ -8,43 +8,47 @@ are made from the text when they are asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import orjson
 
-from conurb.model.entity import VALUE_MEMBER, Attributes, Entity, Instance, sub_attributes
+from conurb.model.entity import Attributes, Entity, Instance, sub_attributes
 from conurb.model.stamping import stamped
-from conurb.model.time import fixed, fixed_us
+from conurb.model.time import BEGINNING, fixed, fixed_us
 
 PLACE: Final = "0000-00-00T00:00:00.000000Z"
 """Stands where a time of the write will: as wide as one, and none that there is."""
 
 
-_SCALARS: Final = (str, int, float)
 _FIELDS: Final = tuple(one.name for one in fields(Entity))
 
 
-InstanceText = tuple[int, str | None, int | None, str, Any, int, int]
+InstanceText = tuple[int, str | None, int, Any, int, int]
 """One instance in a text: what a store keeps beside its JSON.
 
-(position of the attribute in `EntityText.attributes`, datasetId, `observedAt` in microseconds,
-kind, its value when that is a text, a number or a boolean, or the object of a relationship with
-one; where its JSON begins in the document and where it ends).
+(position of the attribute in `EntityText.attributes`, datasetId, `observedAt` in microseconds or
+`BEGINNING`, what it is compared by, where its JSON begins in the document and where it ends).
 """
+
+Comparable = Callable[[Instance], Any]
+"""Gives what a store compares an instance by."""
 
 
 class EntityText(NamedTuple):
     """The attributes of an object as JSON, in internal form, `PLACE` for the time of the write.
 
-    `first_us` is the earliest `observedAt`, `due_us` the earliest `expiresAt` of an instance.
-    `places` are (attribute, GeoJSON geometry) of its geometries, in order.
+    `plain` says that every attribute has its default instance alone. `first_us` is the earliest
+    `observedAt`, `due_us` the earliest `expiresAt` of an instance. `places` are (attribute, GeoJSON
+    geometry) of its geometries, in order.
     """
 
     document: str
     attributes: tuple[str, ...]
     instances: tuple[InstanceText, ...]
+    plain: bool
     first_us: int | None
     due_us: int | None
     places: tuple[tuple[str, Any], ...]
@@ -115,49 +119,45 @@ def text_of(entity: Entity) -> EntityText | None:
     return entity.text if isinstance(entity, TextEntity) else None
 
 
-def write_out(attrs: Attributes) -> EntityText | None:
+def write_out(attrs: Attributes, comparable: Comparable) -> EntityText | None:
     """Write attributes out; None when `PLACE` stands in one of them, so that it means nothing.
 
-    >>> text = write_out({"urn:a": [{"type": "Property", "value": 1}]})
-    >>> text.attributes, text.instances[0][:5]
-    (('urn:a',), (0, None, None, 'Property', 1))
+    >>> text = write_out({"urn:a": [{"type": "Property", "value": 1}]}, lambda one: one["value"])
+    >>> text.attributes, text.instances[0][3], text.plain
+    (('urn:a',), 1, True)
     """
     pieces = ["{"]
     instances: list[InstanceText] = []
     places: list[tuple[str, Any]] = []
     first = due = None
-    end = 1
+    plain, end = True, 1
     for number, (attribute, given) in enumerate(attrs.items()):
         mark = _key(attribute)
+        plain = plain and len(given) == 1 and "datasetId" not in given[0]
         for instance in given:
             start = end + len(mark)
             body = orjson.dumps(stamped(instance, PLACE, None)).decode()
             end = start + len(body)
             pieces += mark, body
             mark = ","
-            kind = instance["type"]
-            value = instance.get(VALUE_MEMBER[kind])
-            observed = instance.get("observedAt")
-            if observed is not None:
-                observed = fixed_us(observed)
-                if first is None or observed < first:
-                    first = observed
+            at = BEGINNING
+            if "observedAt" in instance:
+                at = fixed_us(instance["observedAt"])
+                first = at if first is None else min(first, at)
             if "expiresAt" in instance:
                 ends = fixed_us(instance["expiresAt"])
                 due = ends if due is None else min(due, ends)
-            if kind == "GeoProperty" and value is not None:
-                places.append((attribute, value))
-            scalar = value if isinstance(value, _SCALARS) else None
-            instances.append(
-                (number, instance.get("datasetId"), observed, kind, scalar, start, end)
-            )
+            if instance["type"] == "GeoProperty" and instance.get("value") is not None:
+                places.append((attribute, instance["value"]))
+            value = comparable(instance)
+            instances.append((number, instance.get("datasetId"), at, value, start, end))
         pieces.append("],")
         end += 2
     pieces[-1] = "]}" if attrs else "{}"
     document = "".join(pieces)
     if document.count(PLACE) != 2 * len(instances) and document.count(PLACE) != _times(attrs):
         return None
-    return EntityText(document, tuple(attrs), tuple(instances), first, due, tuple(places))
+    return EntityText(document, tuple(attrs), tuple(instances), plain, first, due, tuple(places))
 
 
 @lru_cache(maxsize=4096)

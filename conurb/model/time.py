@@ -178,6 +178,12 @@ class Stamps:
 
     def take(self, count: int = 1) -> int:
         """Take `count` consecutive stamps and give the first."""
-        first = max(self._clock(), self._last + 1)
+        first = self._clock()
+        if first <= self._last:
+            first = self._last + 1
         self._last = first + max(count, 1) - 1
         return first
+
+    def take_more(self, count: int) -> None:
+        """Take the `count` stamps that follow the last one."""
+        self._last += count

@@ -54,10 +54,17 @@ class Guarded:
 
 def guard(caller: Caller, operation: Operation, types: TypeSelection | None = None) -> Operation:
     """Wrap an operation in what its caller may write; raise ForbiddenError when they may not."""
+    return guard_all(caller, (operation,), types)[0]
+
+
+def guard_all(
+    caller: Caller, operations: Sequence[Operation], types: TypeSelection | None = None
+) -> Sequence[Operation]:
+    """Wrap operations in what their caller may write; raise ForbiddenError when they may not."""
     restriction = caller.require("write")
     if types is None and restriction == _UNRESTRICTED:
-        return operation
-    return Guarded(caller, operation, types)
+        return operations
+    return [Guarded(caller, operation, types) for operation in operations]
 
 
 def is_of(types: Sequence[str], selection: TypeSelection) -> bool:

@@ -33,7 +33,7 @@ from conurb.model.operations.entity import (
 )
 from conurb.model.query.tree import Query, TypeSelection, link_depth
 from conurb.node.bounds import Bounds
-from conurb.node.guard import guard
+from conurb.node.guard import guard, guard_all
 from conurb.node.outcomes import BatchResult
 from conurb.node.selecting import select_ids
 
@@ -316,7 +316,7 @@ class Provision:
             )
         if not operations:
             raise BadRequestDataError("batch: no entities given; at least one is needed")
-        outcomes = await self._store.apply([guard(caller, one) for one in operations])
+        outcomes = await self._store.apply(guard_all(caller, operations))
         success: dict[str, None] = {}
         created: dict[str, None] = {}
         errors: list[tuple[str, ConurbError]] = []

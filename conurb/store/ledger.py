@@ -93,8 +93,7 @@ class Ledger:
     def _enter_birth(self, entity: Entity, stamp: int) -> None:
         count, first = _instances_of(entity)
         born = stamp if first is None else min(stamp, first)
-        if count:
-            self._pending.stamps.take(count)
+        self._pending.stamps.take_more(count)
         self._births[entity.id] = Birth(entity, stamp, born)
         self._pending.unstored.add(entity.id)
         self.held[entity.id] = self._pending.rows.state[entity.id] = Held(entity, born)

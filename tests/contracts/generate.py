@@ -60,6 +60,7 @@ from conurb.model.query.tree import (
 )
 from conurb.model.text import TextEntity, write_out
 from conurb.model.time import US_PER_S, fixed, parse_us
+from conurb.store.sqlite.values import regular
 from tests.contracts.conftest import START_US
 
 IDS = [f"urn:ngsi-ld:Thing:{n}" for n in range(5)]
@@ -201,7 +202,7 @@ expiries = st.none() | st.none() | st.sampled_from([START_US + n * US_PER_S for 
 
 def as_text(entity: Entity) -> Entity:
     """Give an entity as one that is read in another process comes."""
-    text = write_out(entity.attrs)
+    text = write_out(entity.attrs, regular)
     if text is None:
         return entity
     return TextEntity(

@@ -17,6 +17,7 @@ from conurb.model.time import Stamps
 from conurb.store.engines import open_store
 from conurb.store.ledger import Ledger
 from conurb.store.rows import Rows
+from conurb.store.sqlite.values import regular
 
 NOW = 1_800_000_000_000_000
 TABLES = ("entity", "history", "journal", "geo", "multitype", "term")
@@ -58,7 +59,11 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
 ENTITIES = [parse_entity(document, core_terms()) for document in DOCUMENTS]
 TEXTS: list[Entity] = [
     TextEntity(
-        one.id, one.types, scope=one.scope, expires_at=one.expires_at, text=write_out(one.attrs)
+        one.id,
+        one.types,
+        scope=one.scope,
+        expires_at=one.expires_at,
+        text=write_out(one.attrs, regular),
     )
     for one in ENTITIES
 ]

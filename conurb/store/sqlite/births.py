@@ -7,6 +7,7 @@ attributes once for state and journal.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,7 +22,7 @@ from conurb.model.time import BEGINNING, fixed, fixed_us
 from conurb.store.rows import Birth, head_body
 from conurb.store.sqlite import geometries
 from conurb.store.sqlite.rows import HEAD_TERM, journal_head, texts_document
-from conurb.store.sqlite.values import IRREGULAR, comparable, regular
+from conurb.store.sqlite.values import IRREGULAR, regular
 
 SHAPES_MAX: Final = 1_000
 """Shapes that are remembered; over that they are forgotten and made again."""
@@ -125,36 +126,31 @@ class BirthRows:
     ) -> None:
         """Add the rows of an object that is written out already."""
         entity, stamp = birth.entity, birth.stamp_us
-        number = stamp
         attrs = text.document.replace(PLACE, fixed(stamp))
-        add = self.history.append
         columns = shape.columns
-        flat: dict[str, str | int | float] = {}
-        several = False
-        for column, dataset, observed, kind, scalar, start, end in text.instances:
-            attr, name = columns[column]
-            # The usual value, without a call.
-            val = scalar if scalar.__class__ is float else comparable(kind, scalar)
-            if dataset is not None:
-                several = True
-            flat[name] = IRREGULAR if name in flat else val
-            add(
-                (
-                    eid,
-                    attr,
-                    _NO_DATASET if dataset is None else term(dataset),
-                    BEGINNING if observed is None else observed,
-                    stamp,
-                    number,
-                    observed is not None,
-                    val,
-                    attrs[start:end],
-                )
+        self.history += [
+            (
+                eid,
+                columns[column][0],
+                _NO_DATASET if dataset is None else term(dataset),
+                at,
+                stamp,
+                number,
+                at != BEGINNING,
+                val,
+                attrs[start:end],
             )
-            number += 1
-        touched = _touched_many(entity) if several else shape.touched
+            for number, (column, dataset, at, val, start, end) in enumerate(text.instances, stamp)
+        ]
+        flat = {columns[column][1]: val for column, _, _, val, _, _ in text.instances}
+        touched = shape.touched
+        if not text.plain:
+            touched = _touched_many(entity)
+            counts = Counter(column for column, *_ in text.instances)
+            flat |= {columns[column][1]: IRREGULAR for column, n in counts.items() if n > 1}
         ends = [at for at in (entity.expires_at, text.due_us) if at is not None]
         due = min(ends, default=None)
+        number = stamp + len(text.instances)
         self._add_object(birth, eid, shape, number, due, flat, attrs, touched)
         self.places += geometries.expected_rows(eid, text.places, term)
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from conurb.model.entity import VALUE_MEMBER, Entity, Instance
+from conurb.model.entity import Entity, Instance
 
 IRREGULAR: Final = "\x01*"
 TRUE: Final = "\x01t"
@@ -31,26 +31,19 @@ REGULAR_LENGTH_MAX: Final = 200
 
 _INTEGER_BOUND: Final = 2**53
 
-_MEMBERS: Final = {
-    kind: VALUE_MEMBER[kind]
-    for kind in ("Property", "VocabProperty", "JsonProperty", "Relationship")
-}
-"""Kinds of which a value may be regular, and its member."""
+_SCALAR_MEMBERS: Final = {"Property": "value", "VocabProperty": "vocab", "JsonProperty": "json"}
 
 
 def regular(instance: Instance) -> str | int | float:
     """Give an instance's value in comparable form, `IRREGULAR` when it has none."""
     kind = instance["type"]
-    return comparable(kind, instance.get(_MEMBERS.get(kind, "")))
-
-
-def comparable(kind: str, value: Any) -> str | int | float:
-    """Give the value of an attribute of a kind in comparable form, `IRREGULAR` when it has none."""
-    if kind != "Relationship":
-        return _scalar(value) if kind in _MEMBERS else IRREGULAR
-    if isinstance(value, str) and len(value) <= REGULAR_LENGTH_MAX and "\0" not in value:
-        return LINK + value
-    return IRREGULAR
+    member = _SCALAR_MEMBERS.get(kind)
+    if member is None:
+        target = instance.get("object") if kind == "Relationship" else None
+        if isinstance(target, str) and len(target) <= REGULAR_LENGTH_MAX and "\0" not in target:
+            return LINK + target
+        return IRREGULAR
+    return _scalar(instance.get(member))
 
 
 def flat(entity: Entity, term: Callable[[str], int]) -> dict[str, str | int | float]:
