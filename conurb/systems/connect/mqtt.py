@@ -26,8 +26,8 @@ from conurb.systems.sources import MESSAGE_BYTES_MAX, Message, MqttTopics
 
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 IN_FLIGHT_MAX: Final = 2_000
-"""How many messages the broker may send ahead of their acknowledgements, and how many wait here; of
-quality of service 0, which promises nothing, those that come beyond are dropped."""
+"""How many messages the broker is asked to send ahead of their acknowledgements at most. Of quality
+of service 0, which promises nothing, as many wait here and those that come beyond are dropped."""
 SESSION_S: Final = 7 * 86_400
 """How long the broker is asked to keep the session of a node that is away."""
 CONNECT_S: Final = 10.0
@@ -126,7 +126,8 @@ class MqttFeed:
             identifier=self._identifier(),
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=not self._source.qos,
-            max_queued_incoming_messages=IN_FLIGHT_MAX,
+            # Some brokers send more than they were asked to: what is promised isn't dropped.
+            max_queued_incoming_messages=None if self._source.qos else IN_FLIGHT_MAX,
             properties=properties,
             username=None if parts.username is None else unquote(parts.username),
             password=None if parts.password is None else unquote(parts.password),

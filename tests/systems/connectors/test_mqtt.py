@@ -18,6 +18,7 @@ import pytest
 
 from conurb.model.changes import Operation
 from conurb.model.operations.entity import UpsertEntity
+from conurb.systems.connect import mqtt
 from conurb.systems.contract import Connector, Message, MqttTopics, Site, System
 from tests.services.mosquitto import Mosquitto
 from tests.services.postgres import free_port
@@ -66,9 +67,10 @@ async def test_messages_sent_while_the_node_is_away_are_stored_once_it_is_back(
 
 
 @contextmanager
-def broker(port: int, folder: Path) -> Iterator[None]:
+def broker(port: int, folder: Path, *more: str) -> Iterator[None]:
     config = folder / "m.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n")
+    lines = [f"listener {port} 127.0.0.1", "allow_anonymous true", "user root", *more]
+    config.write_text("\n".join([*lines, ""]))
     program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
     process = subprocess.Popen([program, "-c", str(config)], stdout=-3, stderr=-3)
     try:
@@ -111,3 +113,19 @@ async def test_garbage_over_mqtt_is_acknowledged_and_set_aside(
         await publish(mosquitto.port, topic, [1])
         await until(lambda: run.part("mqtt").stored == 1)
         assert run.part("mqtt").dead == 2
+
+
+async def test_nothing_is_dropped_when_a_broker_sends_more_than_it_is_asked_to(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """Mosquitto 2.0 sends a session all that waits when the node comes back to it."""
+    port, count = free_port(), 3 * mqtt.IN_FLIGHT_MAX
+    system = listening(f"mqtt://127.0.0.1:{port}", "t")
+    async with open_host(tmp_path) as host:
+        node = await host.node()
+        with broker(port, tmp_path, "max_queued_messages 0"):
+            async with running(node, tmp_path, system) as run:
+                await until(lambda: run.part("mqtt").state == "running")
+            await publish(port, "t", range(count))
+            async with running(node, tmp_path, system) as run:
+                await until(lambda: run.part("mqtt").stored == count)
