@@ -217,6 +217,10 @@ function dots(
     const single = marked(grown + 2, grown, alone);
     return tiled ? unmoved(one, ["case", several, ["+", alone, wider], single]) : single;
   };
+  // Dots of crowds stand apart by themselves; a halo around each would double what is painted.
+  const halo: ExpressionSpecification = tiled
+    ? ["case", several, marked(3, 2, 0), marked(3, 2, 1)]
+    : marked(3, 2, 1);
   const dot: LayerSpecification[] = [
     {
       id,
@@ -226,7 +230,7 @@ function dots(
         "circle-color": colour(one.layer, theme),
         "circle-radius": ["interpolate", ["linear"], ["zoom"], 5, radius(3, 5), 12, radius(6, 9)],
         "circle-stroke-color": marked(ink.selected, ink.hover, ink.halo),
-        "circle-stroke-width": unmoved(one, marked(3, 2, 1)),
+        "circle-stroke-width": unmoved(one, halo),
         "circle-opacity": opacity,
         "circle-stroke-opacity": opacity,
       },
