@@ -75,7 +75,11 @@ def replays(site: Site) -> Sequence[Connector]:
     if site.owner not in cities.by_id:
         return ()
     found = [
-        Connector("air-episode", Simulation(_episode(cities, site.owner), EVERY_S), read_episode)
+        Connector(
+            "air-episode",
+            Simulation(_episode(cities, site.owner, site.now_us()), EVERY_S),
+            read_episode,
+        )
     ]
     file = None if site.recordings is None else site.recordings / SNAPSHOT
     if file is not None and file.is_file():
@@ -130,10 +134,10 @@ def _figure(text: str) -> float | None:
 # ── a simulated episode ───────────────────────────────────────────────────────────────────────
 
 
-def episode_hours(at_us: int) -> float:
-    """Give how far the episode is at a time, in its own hours."""
+def episode_hours(since_us: int) -> float:
+    """Give how far the episode is so long after the first one began, in its own hours."""
     cycle_us = int(EPISODE_H * 3600 * US_PER_S / TIME_LAPSE)
-    return (at_us % cycle_us) / cycle_us * EPISODE_H
+    return (since_us % cycle_us) / cycle_us * EPISODE_H
 
 
 def episode_pm25(cities: Cities, city: str, hours: float) -> float:
@@ -151,9 +155,11 @@ def episode_pm25(cities: Cities, city: str, hours: float) -> float:
     return BACKGROUND_UG_M3 + PEAK_UG_M3 * math.exp(-(east**2 + north**2) / (2.0 * CLOUD_KM**2))
 
 
-def _episode(cities: Cities, city: str) -> Any:
+def _episode(cities: Cities, city: str, begin_us: int) -> Any:
+    """Give the steps of a city in episodes that begin with the site, all within a moment."""
+
     def step(_tick: int, at_us: int, random: Random) -> Sequence[bytes]:
-        pm25 = episode_pm25(cities, city, episode_hours(at_us)) * random.gauss(1.0, 0.02)
+        pm25 = episode_pm25(cities, city, episode_hours(at_us - begin_us)) * random.gauss(1.0, 0.02)
         wind = {
             "windSpeed": round(WIND_M_S * random.gauss(1.0, 0.05), 2),
             "windDirection": round((WIND_FROM_DEG + random.gauss(0.0, 4.0)) % 360.0, 1),

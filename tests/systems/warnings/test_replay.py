@@ -41,7 +41,7 @@ async def test_a_replayed_hour_and_a_simulated_episode_say_so_on_every_object(
         assert len(operations) == 12
         await main.store.apply_all(operations)
         simulated: Any = found["air-episode"].source
-        [body] = simulated.step(1, 5 * 60 * 1_000_000, Random(1))
+        [body] = simulated.step(1, site.now_us() + 5 * 60 * 1_000_000, Random(1))
         step = Message(body, at_us=at.clock[0], provenance="simulated")
         await main.store.apply_all(marked(await read_episode(step, site), "simulated"))
         [event] = await soon(at.events)
