@@ -217,9 +217,9 @@ function dots(
     const single = marked(grown + 2, grown, alone);
     return tiled ? unmoved(one, ["case", several, ["+", alone, wider], single]) : single;
   };
-  // Dots of crowds stand apart by themselves; a halo around each would double what is painted.
+  // Dots of crowds stand apart by themselves; a whole halo around each would double what is painted.
   const halo: ExpressionSpecification = tiled
-    ? ["case", several, marked(3, 2, 0), marked(3, 2, 1)]
+    ? ["case", several, marked(3, 2, 0.5), marked(3, 2, 1)]
     : marked(3, 2, 1);
   const dot: LayerSpecification[] = [
     {
