@@ -22,9 +22,7 @@ from conurb.model.time import BEGINNING, fixed, fixed_us
 PLACE: Final = "0000-00-00T00:00:00.000000Z"
 """Stands where a time of the write will: as wide as one, and none that there is."""
 
-
 _FIELDS: Final = tuple(one.name for one in fields(Entity))
-
 
 InstanceText = tuple[int, str | None, int, Any, int, int]
 """One instance in a text: what a store keeps beside its JSON.
@@ -155,7 +153,9 @@ def write_out(attrs: Attributes, comparable: Comparable) -> EntityText | None:
         end += 2
     pieces[-1] = "]}" if attrs else "{}"
     document = "".join(pieces)
-    if document.count(PLACE) != 2 * len(instances) and document.count(PLACE) != _times(attrs):
+    found = document.count(PLACE)
+    # Two an instance, unless something is said of one: counting them takes a walk.
+    if found != 2 * len(instances) and found != _times(attrs):
         return None
     return EntityText(document, tuple(attrs), tuple(instances), plain, first, due, tuple(places))
 

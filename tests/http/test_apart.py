@@ -128,6 +128,19 @@ async def test_until_it_is_there_batches_are_read_here() -> None:
     reader.close()
 
 
+async def test_where_no_process_can_be_had_batches_are_read_here(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    reader = ApartReader()
+    await reader.start()
+    assert "there is no process" in caplog.text
+    for _ in range(2):
+        there = await reader.read(big(), core_terms(), LIMITS)
+        assert there == read_batch(big(), core_terms(), LIMITS)
+    reader.close()
+
+
 async def test_small_batches_start_no_process() -> None:
     before, reader = children(), ApartReader()
     assert await reader.read(orjson.dumps([gauge(1)]), core_terms(), LIMITS)

@@ -19,7 +19,7 @@ from conurb.errors import BadRequestDataError
 from conurb.model.changes import Operation
 from conurb.systems.contract import Site
 from conurb.systems.warnings.areas import Cities
-from conurb.systems.warnings.cap.alert import Area, MsgType, Named, Severity
+from conurb.systems.warnings.cap.alert import Alert, Area, MsgType, Named, Severity
 from conurb.systems.warnings.compose import (
     Grade,
     News,
@@ -175,6 +175,13 @@ async def renew(
     end = from_us(_life_end_us(_begin_us(alarm), due_us + RENEW_AHEAD_S * US_PER_S))
     infos = [replace(info, expires=end) for info in earlier.infos]
     message = follow(earlier, MsgType.UPDATE, sent=from_us(due_us), infos=infos)
+    return await _follow_up(before, message, site, among)
+
+
+async def _follow_up(
+    before: Held, message: Alert, site: Site, among: dict[str, Known]
+) -> Sequence[Operation]:
+    """Receive what follows an alert of an alarm, as one of the same alarm."""
     receipt = await receive(
         written(message, site),
         site,
@@ -187,14 +194,7 @@ async def renew(
 
 async def _clear(before: Held, site: Site, among: dict[str, Known]) -> Sequence[Operation]:
     message = follow(before.message(), MsgType.UPDATE, sent=from_us(site.now_us()), all_clear=True)
-    receipt = await receive(
-        written(message, site),
-        site,
-        provenance=before.provenance,
-        ref_alarm=before.text("refAlarm"),
-        among=among,
-    )
-    return receipt.operations
+    return await _follow_up(before, message, site, among)
 
 
 def _begin_us(held: Held) -> int:
